@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['{crds,operator,reconcilers,sandbox,e2e,examples,tools}/**/*.test.ts'],
+    environment: 'node',
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    pool: 'forks',
+    coverage: { provider: 'v8', include: ['crds/**', 'operator/**', 'reconcilers/**', 'sandbox/**'], exclude: ['**/*.test.ts', '**/testing/**'] },
+  },
+});
