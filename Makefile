@@ -1,0 +1,54 @@
+# Everything below runs on the Node that the lockfile brings, whatever the machine has.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup demo sandbox test lint typecheck format generate verify coverage clean
+
+help: ## Show what can be done here
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The system's Node runs npm; npm ci brings Node 24 and everything else, exactly as locked.
+node_modules/.installed: package.json package-lock.json
+	npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+setup: node_modules/.installed ## Install what the lockfile names (Node 24 included)
+	@node tools/guardNode.mjs
+
+demo: setup ## Run the main job on an embedded cluster: 40 schedules, their runs, a crash, the clean-up (about a minute)
+	@node tools/k8s/install.mjs
+	@node e2e/demo/demo.ts
+
+sandbox: setup ## The same cluster, left running for you to explore with kubectl
+	@node tools/k8s/install.mjs
+	@node e2e/demo/demo.ts --keep
+
+test: setup ## Every test that needs only Node
+	@node tools/k8s/install.mjs
+	vitest run
+
+lint: setup ## Types, lint, layer rules, dead code, format, generated files
+	tsc --noEmit
+	eslint .
+	npm run --silent arch
+	knip
+	prettier --check --log-level warn .
+	$(MAKE) --no-print-directory verify
+
+typecheck: setup ## Only the types
+	tsc --noEmit
+
+format: setup ## Format everything
+	prettier --write --log-level warn .
+
+generate: setup ## Write CRDs and reference pages from the schemas
+	node crds/generate.ts
+
+verify: setup ## Fail if a generated file is not what its source says
+	node crds/generate.ts --check
+
+coverage: setup ## Tests with line coverage
+	vitest run --coverage
+
+clean: ## Remove what was installed or built
+	rm -rf node_modules coverage dist .sandbox tools/k8s/node_modules tools/k8s/bin
