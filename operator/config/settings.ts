@@ -1,0 +1,140 @@
+/**
+ * The operator's settings: what a file may say, and what the code gets. The file is YAML with Go durations; the code gets
+ * milliseconds, maps instead of plain objects with foreign keys, and every default filled in.
+ */
+import { Type, type Static } from 'typebox';
+
+const duration = (description: string, fallback: string) =>
+  Type.Optional(Type.String({ description, default: fallback, format: 'go-duration' }));
+const count = (description: string, fallback: number, minimum: number) =>
+  Type.Optional(Type.Integer({ description, default: fallback, minimum, maximum: 1_000_000 }));
+const namespaceName = (description: string) =>
+  Type.String({ description, pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$', minLength: 1, maxLength: 63 });
+const section = <P extends Parameters<typeof Type.Object>[0]>(description: string, properties: P) =>
+  Type.Optional(Type.Object(properties, { description, additionalProperties: false }));
+
+/** The file. Every field is optional; an empty file means the defaults. */
+export const settingsFileSchema = Type.Object(
+  {
+    podNamespace: Type.Optional(namespaceName("Where the pods of runs go. Without it they go into their run's own namespace.")),
+    tenants: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            namespace: namespaceName('The namespace of the tenant.'),
+            podNamespaces: Type.Array(namespaceName('A namespace.'), {
+              description: 'Namespaces that its runs may name in spec.namespace.',
+            }),
+          },
+          { additionalProperties: false },
+        ),
+        { description: 'What a namespace may use beyond itself.', default: [] },
+      ),
+    ),
+    prowJobs: section('How runs are carried out.', {
+      workers: count('Runs that are looked at concurrently.', 20, 1),
+      maxConcurrency: count('Unfinished pods of all runs together. 0 means no limit.', 0, 0),
+      queueCapacities: Type.Optional(
+        Type.Record(Type.String(), Type.Integer({ minimum: -1_000_000, maximum: 1_000_000 }), {
+          description: 'Unfinished runs per job_queue_name. A negative number means no limit, 0 that none may start.',
+          default: {},
+        }),
+      ),
+      timeouts: section('Deadlines of a run that its own spec.timeouts does not set.', {
+        queue: duration('From the creation of the run until its first pod may start.', '24h'),
+        unscheduled: duration('From the creation of the pod until a node is chosen.', '5m'),
+        pending: duration('From the choice of a node until the pod runs.', '10m'),
+        running: duration('From the start of the pod until its end.', '48h'),
+      }),
+      maxRevivals: count('Restarts of one run after infrastructure causes.', 3, 0),
+      jobUrlTemplate: Type.Optional(
+        Type.String({
+          description: 'The link of a run. {{namespace}}, {{name}}, {{job}}, {{type}} and {{build_id}} are replaced.',
+          minLength: 1,
+          maxLength: 2048,
+        }),
+      ),
+    }),
+    periodics: section('How schedules are followed.', {
+      workers: count('Periodics that are looked at concurrently.', 20, 1),
+    }),
+    pluginConfigs: section('How PluginConfigs are resolved.', {
+      workers: count('PluginConfigs that are looked at concurrently.', 4, 1),
+    }),
+    cleanup: section('When finished runs and their pods are deleted.', {
+      workers: count('Deletions under way concurrently.', 4, 1),
+      prowJobTTL: duration('From the end of a run until it is deleted.', '168h'),
+      podTTL: duration('From the end of a run until its pod is deleted.', '24h'),
+      orphanAge: duration('A pod of ours without a run is left alone until it is this old.', '30s'),
+    }),
+    logging: section('What is logged, and how.', {
+      level: Type.Optional(
+        Type.Union([Type.Literal('error'), Type.Literal('warn'), Type.Literal('info'), Type.Literal('debug')], {
+          description: 'The least important level that is written.',
+          default: 'info',
+        }),
+      ),
+      format: Type.Optional(
+        Type.Union([Type.Literal('json'), Type.Literal('text')], {
+          description: 'One JSON object a line, or text for people.',
+          default: 'json',
+        }),
+      ),
+    }),
+    leaderElection: section('Which of several replicas works.', {
+      enabled: Type.Optional(
+        Type.Boolean({ description: 'Off only for a single replica that nothing restarts in parallel.', default: true }),
+      ),
+      namespace: Type.Optional(namespaceName("The namespace of the lease. Without it the operator's own.")),
+      name: Type.Optional(
+        Type.String({
+          description: 'The name of the lease.',
+          default: 'prow-operator',
+          pattern: '^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$',
+          maxLength: 253,
+        }),
+      ),
+      leaseDuration: duration('A follower waits this long after the last sign of the leader.', '15s'),
+      renewDeadline: duration('The leader stops when it could not renew for this long. Less than leaseDuration.', '10s'),
+      retryPeriod: duration('Time between two attempts to get or to renew the lease. Less than renewDeadline.', '2s'),
+    }),
+    server: section('Where metrics and health are served.', {
+      host: Type.Optional(Type.String({ description: 'The address to listen on.', default: '0.0.0.0', minLength: 1, maxLength: 253 })),
+      port: Type.Optional(Type.Integer({ description: 'The port. 0 takes any free one.', default: 8080, minimum: 0, maximum: 65535 })),
+    }),
+  },
+  { additionalProperties: false, description: "The operator's settings file." },
+);
+
+/** A settings file as it was written, after the schema accepted it. */
+export type SettingsFile = Static<typeof settingsFileSchema>;
+
+/** The settings as the code reads them: nothing is missing that has a default, durations are milliseconds. */
+export interface Settings {
+  readonly podNamespace?: string;
+  /** Tenant namespace → namespaces that its runs may name in spec.namespace. */
+  readonly tenants: ReadonlyMap<string, readonly string[]>;
+  readonly prowJobs: {
+    readonly workers: number;
+    /** 0 = no limit. */
+    readonly maxConcurrency: number;
+    /** job_queue_name → capacity; negative = no limit, 0 = none may start. */
+    readonly queueCapacities: ReadonlyMap<string, number>;
+    readonly timeouts: { readonly queueMs: number; readonly unscheduledMs: number; readonly pendingMs: number; readonly runningMs: number };
+    readonly maxRevivals: number;
+    readonly jobUrlTemplate?: string;
+  };
+  readonly periodics: { readonly workers: number };
+  readonly pluginConfigs: { readonly workers: number };
+  readonly cleanup: { readonly workers: number; readonly prowJobTTLMs: number; readonly podTTLMs: number; readonly orphanAgeMs: number };
+  readonly logging: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly format: 'json' | 'text' };
+  readonly leaderElection: {
+    readonly enabled: boolean;
+    readonly namespace?: string;
+    readonly name: string;
+    readonly leaseDurationMs: number;
+    readonly renewDeadlineMs: number;
+    readonly retryPeriodMs: number;
+  };
+  readonly server: { readonly host: string; readonly port: number };
+}

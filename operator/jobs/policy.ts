@@ -1,0 +1,62 @@
+/**
+ * What the installation decides about runs, as the pure code takes it. The operator's settings have this shape (and more), so the
+ * settings object itself is passed; tests take defaultPolicy and change one field. All durations are milliseconds.
+ */
+
+/** Four deadlines of a run. A run's own spec.timeouts, then its decoration_config, come before these. */
+export interface DeadlinePolicy {
+  /** From the run's creation until its first pod may start. */
+  readonly queueMs: number;
+  /** From the pod's creation until a node is chosen. */
+  readonly unscheduledMs: number;
+  /** From the choice of a node until the pod runs. */
+  readonly pendingMs: number;
+  /** From the start of the pod until its end. */
+  readonly runningMs: number;
+}
+
+export interface ProwJobPolicy {
+  /** Unfinished pods of all runs together; 0 = no limit. */
+  readonly maxConcurrency: number;
+  /** spec.job_queue_name → unfinished runs at once: negative = no limit, 0 = none may start. A queue that is not listed is unknown. */
+  readonly queueCapacities: ReadonlyMap<string, number>;
+  readonly timeouts: DeadlinePolicy;
+  /** Restarts of one run after infrastructure causes. spec.retry.max_attempts comes before it. */
+  readonly maxRevivals: number;
+  /** The link of a run: literal text with {{namespace}}, {{name}}, {{job}}, {{type}} and {{build_id}}. */
+  readonly jobUrlTemplate?: string;
+}
+
+export interface CleanupPolicy {
+  /** A finished run is deleted this long after its completion. spec.ttl_seconds_after_finished comes before it. */
+  readonly prowJobTTLMs: number;
+  /** The pod of a finished run is deleted this long after the run's completion. */
+  readonly podTTLMs: number;
+  /** A pod of ours whose run does not exist is left alone until it is this old. */
+  readonly orphanAgeMs: number;
+}
+
+export interface JobPolicy {
+  /** Where pods run when the run's own namespace is not the place. */
+  readonly podNamespace?: string;
+  /** Tenant namespace → namespaces that its runs may name in spec.namespace. */
+  readonly tenants: ReadonlyMap<string, readonly string[]>;
+  readonly prowJobs: ProwJobPolicy;
+  readonly cleanup: CleanupPolicy;
+}
+
+const secondMs = 1000;
+const minuteMs = 60 * secondMs;
+const hourMs = 60 * minuteMs;
+
+/** The values that hold where the settings say nothing. operator/config has a test that keeps both the same. */
+export const defaultPolicy: JobPolicy = {
+  tenants: new Map(),
+  prowJobs: {
+    maxConcurrency: 0,
+    queueCapacities: new Map(),
+    timeouts: { queueMs: 24 * hourMs, unscheduledMs: 5 * minuteMs, pendingMs: 10 * minuteMs, runningMs: 48 * hourMs },
+    maxRevivals: 3,
+  },
+  cleanup: { prowJobTTLMs: 168 * hourMs, podTTLMs: 24 * hourMs, orphanAgeMs: 30 * secondMs },
+};
