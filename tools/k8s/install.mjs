@@ -41,8 +41,12 @@ function checkPlatform() {
 
 function fetchPackages(workDir) {
   for (const file of ['package.json', 'package-lock.json', '.npmrc']) copyFileSync(path.join(here, file), path.join(workDir, file));
-  const result = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: workDir, encoding: 'utf8' });
-  if (result.error !== undefined) throw new InstallError(`npm could not be started: ${result.error.message}. It comes with Node; put it on PATH.`);
+  const result = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: workDir,
+    encoding: 'utf8',
+  });
+  if (result.error !== undefined)
+    throw new InstallError(`npm could not be started: ${result.error.message}. It comes with Node; put it on PATH.`);
   if (result.status !== 0) throw new InstallError(`npm ci for tools/k8s failed (exit code ${result.status}):\n${result.stderr.trim()}`);
 }
 
