@@ -1,0 +1,212 @@
+/**
+ * Periodic: a schedule that starts runs. Every slot of it ends in exactly one of started, skipped or missed, and status says which.
+ * Nothing is ever written to spec, so a Git tool sees no drift.
+ */
+import type { Static, TSchema } from 'typebox';
+import { customObject, statusHead, type CustomObject } from './common.ts';
+import { templateFields } from './prowJob.ts';
+import {
+  code,
+  count,
+  duration,
+  flag,
+  integer,
+  list,
+  listMap,
+  map,
+  name,
+  object,
+  optional,
+  stringEnum,
+  text,
+  time,
+  type Immutable,
+} from './schemaParts.ts';
+
+export const concurrencyPolicies = ['Allow', 'Forbid', 'Replace', 'Queue'] as const;
+export type ConcurrencyPolicy = (typeof concurrencyPolicies)[number];
+
+export const missedRunPolicies = ['Skip', 'Latest', 'All'] as const;
+export type MissedRunPolicy = (typeof missedRunPolicies)[number];
+
+const cronExpression = (description: string) => text(description, { minLength: 1, maxLength: 256 });
+
+const jobTemplate = object(
+  {
+    metadata: optional(
+      object(
+        {
+          labels: optional(map(text('A value.'), 'Labels of each run.')),
+          annotations: optional(map(text('A value.'), 'Annotations of each run.')),
+        },
+        'Metadata of each run.',
+      ),
+    ),
+    spec: object(
+      {
+        type: optional(stringEnum(['periodic'], 'Always periodic.')),
+        job: optional(name('Name of the job. Absent: the name of the Periodic.', 1024)),
+        ...templateFields,
+      },
+      'What each run does: the spec of a ProwJob.',
+    ),
+  },
+  'The run that each slot starts.',
+);
+
+const exclusion = object(
+  {
+    from: time('First instant left out.'),
+    to: time('First instant no longer left out.'),
+    reason: optional(text('Why.', { maxLength: 256 })),
+  },
+  'A span of time in which no slot starts a run.',
+  [{ rule: 'self.from < self.to', message: 'from must be before to' }],
+);
+
+export const periodicSpecSchema = object(
+  {
+    cron: optional(cronExpression('When to run: five cron fields, or @hourly … @yearly, or @every 10m.')),
+    crons: optional(
+      list(cronExpression('As cron.'), 'Several cron expressions; a slot that two of them name is one slot.', {
+        minItems: 1,
+        maxItems: 20,
+      }),
+    ),
+    interval: optional(duration('Run again so long after the start of the previous run.')),
+    minimumInterval: optional(duration('Run again so long after the end of the previous run.')),
+    timeZone: optional(text('IANA time zone of the cron expressions. Absent: Etc/UTC.', { minLength: 1, maxLength: 64 })),
+    dst: optional(
+      object(
+        {
+          gap: optional(
+            stringEnum(['Shift', 'Skip'], 'A slot in the hour that does not exist: moved behind the gap, or left out. Absent: Shift.'),
+          ),
+          overlap: optional(stringEnum(['First', 'Second', 'Both'], 'A slot in the hour that exists twice. Absent: First.')),
+        },
+        'What happens when the clocks change.',
+      ),
+    ),
+    jitter: optional(duration('Each slot starts up to so much later, by an amount that depends only on the object and the slot.')),
+    concurrencyPolicy: optional(
+      stringEnum(
+        concurrencyPolicies,
+        'What to do with a slot while an earlier run is active: start it too, skip it, replace the earlier run, or wait. Absent: Forbid.',
+      ),
+    ),
+    maxConcurrency: optional(integer('How many runs may be active at once, with Allow and Queue.', { minimum: 1 })),
+    startingDeadline: optional(duration('A slot that could not start within so much is missed.')),
+    missedRuns: optional(
+      object(
+        {
+          policy: optional(
+            stringEnum(missedRunPolicies, 'Start none of the missed slots, the latest, or all within limit. Absent: Latest.'),
+          ),
+          limit: optional(integer('With All: at most so many.', { minimum: 1, maximum: 1000 })),
+          maxAge: optional(duration('Older slots are not made up for.')),
+          spacing: optional(duration('Time between runs that are made up for.')),
+        },
+        'What to do with slots that fell into a time when the operator was down.',
+      ),
+    ),
+    exclusions: optional(list(exclusion, 'Times in which no slot starts a run.', { maxItems: 100 })),
+    suspend: optional(flag('true: slots are skipped. Active runs go on.')),
+    suspendUntil: optional(time('Slots before this instant are skipped.')),
+    stopAfter: optional(
+      object(
+        { consecutiveFailures: integer('So many failures in a row suspend the schedule.', { minimum: 1 }) },
+        'When to stop by itself.',
+      ),
+    ),
+    retry: optional(
+      object(
+        {
+          attempts: integer('How many further runs a slot may have.', { minimum: 1, maximum: 100 }),
+          delay: optional(duration('Time between the end of a run and its repetition.')),
+          on: optional(
+            list(stringEnum(['failure', 'error', 'aborted'], 'A state.'), 'States that are repeated. Absent: failure and error.', {
+              maxItems: 3,
+              'x-kubernetes-list-type': 'set',
+            }),
+          ),
+        },
+        'Repetition of runs that ended badly.',
+      ),
+    ),
+    history: optional(
+      object(
+        {
+          successful: optional(count('How many successful runs to keep.')),
+          failed: optional(count('How many others to keep.')),
+          ttl: optional(duration('How long to keep finished runs.')),
+          keepLatest: optional(flag('Keep the latest run whatever its age. Absent: true.')),
+        },
+        'Which finished runs to keep.',
+      ),
+    ),
+    jobTemplate,
+  },
+  'When to run what.',
+  [
+    {
+      rule: '[has(self.cron), has(self.crons), has(self.interval), has(self.minimumInterval)].filter(given, given).size() == 1',
+      message: 'exactly one of cron, crons, interval and minimumInterval must be set',
+    },
+    {
+      rule: "!has(self.maxConcurrency) || (has(self.concurrencyPolicy) && self.concurrencyPolicy in ['Allow', 'Queue'])",
+      message: 'maxConcurrency needs concurrencyPolicy Allow or Queue',
+      fieldPath: '.maxConcurrency',
+    },
+  ],
+);
+
+const activeRun = object(
+  {
+    name: name('Name of the ProwJob.'),
+    uid: optional(text('Its UID.')),
+    slot: optional(time('The slot it was started for. Absent: started by hand.')),
+  },
+  'A run that has not ended.',
+);
+
+const missedSlot = object(
+  { slot: time('The slot.'), reason: code([] as readonly string[], 'Why it started no run.') },
+  'A slot that started no run.',
+);
+
+export const periodicStatusSchema = object(
+  {
+    ...statusHead,
+    lastScheduleTime: optional(time('The latest slot that was dealt with: started, skipped or missed.')),
+    lastRunTime: optional(time('When the latest run was started.')),
+    lastSuccessfulTime: optional(time('When the latest successful run ended.')),
+    nextScheduleTimes: optional(list(time('A slot.'), 'The next slots.', { maxItems: 5 })),
+    active: optional(listMap(activeRun, ['name'], 'Runs that have not ended.')),
+    missed: optional(
+      object(
+        {
+          count: optional(integer('How many slots started no run, in all.', { minimum: 0, format: 'int64' })),
+          last: optional(list(missedSlot, 'The latest of them.', { maxItems: 10 })),
+        },
+        'Slots that started no run.',
+      ),
+    ),
+    consecutiveFailures: optional(count('How many of the latest runs ended badly in a row.')),
+    lastRunNowToken: optional(text('The latest token of the annotation prow.k8s.io/run-now that started a run.')),
+  },
+  'What became of the slots.',
+);
+
+export const periodicSchema = customObject<TSchema, TSchema>(
+  periodicSpecSchema,
+  periodicStatusSchema,
+  'Periodic starts runs of one job on a schedule.',
+);
+
+export type PeriodicSpec = Immutable<Static<typeof periodicSpecSchema>>;
+export type PeriodicStatus = Immutable<Static<typeof periodicStatusSchema>>;
+export type PeriodicJobTemplate = PeriodicSpec['jobTemplate'];
+export type PeriodicExclusion = Immutable<Static<typeof exclusion>>;
+export type PeriodicActiveRun = Immutable<Static<typeof activeRun>>;
+export type PeriodicMissedSlot = Immutable<Static<typeof missedSlot>>;
+export type Periodic = CustomObject<PeriodicSpec, PeriodicStatus>;
