@@ -177,6 +177,12 @@ const missedSlot = object(
 export const periodicStatusSchema = object(
   {
     ...statusHead,
+    schedule: optional(
+      object(
+        { text: text('The schedule, written in one way.'), since: time('Slots after this instant count.') },
+        'The schedule in force. A change of spec starts a new one, so that no slot of the past comes due by an edit.',
+      ),
+    ),
     lastScheduleTime: optional(time('The latest slot that was dealt with: started, skipped or missed.')),
     lastRunTime: optional(time('When the latest run was started.')),
     lastSuccessfulTime: optional(time('When the latest successful run ended.')),
