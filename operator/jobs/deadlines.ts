@@ -1,0 +1,41 @@
+/**
+ * The four deadlines of a run, and which causes start another attempt. A run's own spec.timeouts and spec.retry come first, then its
+ * decoration_config (upstream's place for three of them), then the installation's policy.
+ */
+import { parseDuration } from '../../crds/duration.ts';
+import type { ProwJobSpec, RetryCause, RunReason } from '../../crds/v1/prowJob.ts';
+import type { DeadlinePolicy, JobPolicy } from './policy.ts';
+
+/** Throws DurationError for a text that is no duration; the schema refuses those. */
+export function deadlinesOf(spec: ProwJobSpec, policy: DeadlinePolicy): DeadlinePolicy {
+  const own = spec.timeouts;
+  const decoration = spec.decoration_config;
+  const pick = (fallbackMs: number, ...texts: readonly (string | undefined)[]): number => {
+    const text = texts.find((candidate) => candidate !== undefined);
+    return text === undefined ? fallbackMs : parseDuration(text);
+  };
+  return {
+    queueMs: pick(policy.queueMs, own?.queue),
+    unscheduledMs: pick(policy.unscheduledMs, own?.unscheduled, decoration?.pod_unscheduled_timeout),
+    pendingMs: pick(policy.pendingMs, own?.pending, decoration?.pod_pending_timeout),
+    runningMs: pick(policy.runningMs, own?.running, decoration?.pod_running_timeout),
+  };
+}
+
+const groups: ReadonlyMap<RetryCause, readonly RunReason[]> = new Map<RetryCause, readonly RunReason[]>([
+  ['Infra', ['Evicted', 'Preempted', 'NodeLost', 'PodDeleted', 'PodVanished']],
+  ['Timeout', ['UnscheduledTimeout', 'PendingTimeout']],
+]);
+
+/** Whether this cause may start another attempt at all, were there attempts left. */
+export function isRetried(spec: ProwJobSpec, cause: RunReason): boolean {
+  // Whatever a spec says: these are the test's own word, or somebody's.
+  if (cause === 'TestFailed' || cause === 'Succeeded' || cause === 'Aborted' || cause === 'RunningTimeout') return false;
+  if (cause === 'Evicted' && spec.error_on_eviction === true) return false;
+  const on = spec.retry?.on ?? (['Infra'] as const);
+  return on.some((entry) => (groups.get(entry) ?? [entry]).includes(cause));
+}
+
+/** How many pods the run may have in all. */
+export const maxAttemptsOf = (spec: ProwJobSpec, policy: Pick<JobPolicy, 'prowJobs'>): number =>
+  spec.retry?.max_attempts ?? policy.prowJobs.maxRevivals + 1;

@@ -1,0 +1,188 @@
+/**
+ * Reads what a pod says about its attempt: where it stands, or how it ended and why. One ordered list of small rules; the first that
+ * has something to say wins. A pod that is gone is read from its last known state.
+ */
+import type { ProwJobState, RunReason } from '../../crds/v1/prowJob.ts';
+import { isPodFinished, timeMs, type ContainerShape, type PodShape } from './podShape.ts';
+
+/** The attempt is over. */
+export interface AttemptEnd {
+  readonly kind: 'over';
+  readonly cause: RunReason;
+  /** The state of the run, if no other attempt follows. */
+  readonly state: ProwJobState;
+  readonly message: string;
+  readonly exitCode?: number;
+}
+
+/** The attempt goes on: the phase it is in, and since when. */
+export interface AttemptPhase {
+  readonly kind: 'unscheduled' | 'pending' | 'running';
+  readonly sinceMs: number;
+}
+
+export type PodOutcome = AttemptEnd | AttemptPhase;
+
+interface Observation {
+  readonly pod: PodShape;
+  readonly phase: string;
+  /** Every container that counts: sidecars (init containers that restart) do not decide. */
+  readonly containers: readonly ContainerShape[];
+  readonly deleted: boolean;
+}
+
+type Rule = (seen: Observation) => AttemptEnd | undefined;
+
+const rules: readonly Rule[] = [
+  evicted, // a full node: whatever the containers say, it was not the test
+  disrupted, // preempted, drained or collected: the API says so in a condition
+  nodeLost, // nobody knows what the pod does
+  outOfMemory, // named wherever it is seen
+  succeeded, // only when every container really ended well
+  rejectedByNode, // the kubelet never started it
+  killedByDeletion, // it failed because somebody deleted it
+  failed, // the test said no
+  deleted, // it has not ended, but it will
+];
+
+/** `pod` is the last known state of the attempt's pod; `gone` when the API no longer has it. */
+export function podOutcome(pod: PodShape, gone = false): PodOutcome {
+  const seen = observe(pod);
+  for (const rule of rules) {
+    const end = rule(seen);
+    if (end !== undefined) return end;
+  }
+  if (gone) return podVanished(pod.metadata.name);
+  return phaseOf(seen);
+}
+
+export const podVanished = (podName: string): AttemptEnd => infra('PodVanished', `Pod ${podName} disappeared before it ended.`);
+
+function observe(pod: PodShape): Observation {
+  const sidecars = new Set((pod.spec.initContainers ?? []).filter((c) => c.restartPolicy === 'Always').map((c) => c.name));
+  const init = (pod.status?.initContainerStatuses ?? []).filter((c) => !sidecars.has(c.name));
+  return {
+    pod,
+    phase: pod.status?.phase ?? '',
+    containers: [...init, ...(pod.status?.containerStatuses ?? [])],
+    deleted: pod.metadata.deletionTimestamp !== undefined,
+  };
+}
+
+function phaseOf({ pod, phase }: Observation): AttemptPhase {
+  const startMs = timeMs(pod.status?.startTime);
+  const createdMs = timeMs(pod.metadata.creationTimestamp) ?? 0;
+  if (phase === 'Running') return { kind: 'running', sinceMs: startMs ?? createdMs };
+  return startMs === undefined ? { kind: 'unscheduled', sinceMs: createdMs } : { kind: 'pending', sinceMs: startMs };
+}
+
+const infra = (cause: RunReason, message: string): AttemptEnd => ({ kind: 'over', cause, state: 'error', message });
+
+function evicted({ pod }: Observation): AttemptEnd | undefined {
+  return pod.status?.reason === 'Evicted'
+    ? infra('Evicted', `Pod ${pod.metadata.name} was evicted${detail(pod.status.message)}`)
+    : undefined;
+}
+
+const disruptions: ReadonlyMap<string, RunReason> = new Map([
+  ['PreemptionByScheduler', 'Preempted'],
+  ['EvictionByEvictionAPI', 'Evicted'],
+  ['TerminationByKubelet', 'Evicted'],
+  ['DeletionByTaintManager', 'NodeLost'],
+  ['DeletionByPodGC', 'NodeLost'],
+]);
+
+function disrupted({ pod, phase, deleted: isDeleted }: Observation): AttemptEnd | undefined {
+  if (phase === 'Succeeded' || !(phase === 'Failed' || isDeleted)) return undefined;
+  const condition = pod.status?.conditions?.find((c) => c.type === 'DisruptionTarget' && c.status === 'True');
+  if (condition === undefined) return undefined;
+  const cause = disruptions.get(condition.reason ?? '') ?? 'Evicted';
+  return infra(cause, `Pod ${pod.metadata.name} was removed from its node (${condition.reason ?? 'unknown'})${detail(condition.message)}`);
+}
+
+function nodeLost({ pod, phase }: Observation): AttemptEnd | undefined {
+  if (phase !== 'Unknown' && pod.status?.reason !== 'NodeLost') return undefined;
+  return infra('NodeLost', `The node of pod ${pod.metadata.name} cannot be reached.`);
+}
+
+function outOfMemory({ pod, phase, containers }: Observation): AttemptEnd | undefined {
+  if (phase !== 'Running' && phase !== 'Failed') return undefined;
+  const killed = containers.find((c) => c.state?.terminated?.reason === 'OOMKilled');
+  if (killed === undefined) return undefined;
+  const exitCode = killed.state?.terminated?.exitCode;
+  const message = `Container ${killed.name} of pod ${pod.metadata.name} used more memory than it may.`;
+  return { kind: 'over', cause: 'OOMKilled', state: 'error', message, ...(exitCode === undefined ? {} : { exitCode }) };
+}
+
+function succeeded({ pod, phase, containers }: Observation): AttemptEnd | undefined {
+  if (phase !== 'Succeeded') return undefined;
+  const odd = containers.find((c) => c.state?.terminated?.exitCode !== 0 || timeMs(c.state.terminated.finishedAt) === undefined);
+  if (odd === undefined) return { kind: 'over', cause: 'Succeeded', state: 'success', message: 'The test succeeded.', exitCode: 0 };
+  return infra(
+    'NodeLost',
+    `Pod ${pod.metadata.name} is said to have succeeded, but its container ${odd.name} did not end with exit code 0.`,
+  );
+}
+
+/** Reasons with which a kubelet turns down a pod that the scheduler gave it. */
+const nodeRefusals = /^(OutOf[A-Za-z]{1,40}|NodeAffinity|NodeShutdown|Shutdown|UnexpectedAdmissionError|Preempting)$/;
+
+function rejectedByNode({ pod, phase, containers }: Observation): AttemptEnd | undefined {
+  const reason = pod.status?.reason ?? '';
+  if (phase !== 'Failed' || !nodeRefusals.test(reason) || containers.some((c) => c.state?.terminated !== undefined)) return undefined;
+  return infra('Preempted', `The node did not take pod ${pod.metadata.name} (${reason})${detail(pod.status?.message)}`);
+}
+
+/** A container that died after somebody had asked for the deletion says nothing about the test. */
+function killedByDeletion(seen: Observation): AttemptEnd | undefined {
+  const { pod, phase } = seen;
+  const graceEndMs = timeMs(pod.metadata.deletionTimestamp);
+  if (phase !== 'Failed' || graceEndMs === undefined) return undefined;
+  const askedMs = graceEndMs - (pod.metadata.deletionGracePeriodSeconds ?? 0) * 1000;
+  const culprit = decisive(seen)?.state?.terminated;
+  const endedMs = timeMs(culprit?.finishedAt);
+  // Times have whole seconds. In the same second, only death by a signal counts as the deletion's doing.
+  const byTest =
+    culprit !== undefined && endedMs !== undefined && (endedMs < askedMs || (endedMs < askedMs + 1000 && culprit.exitCode < 128));
+  return byTest ? undefined : podDeleted(pod);
+}
+
+function failed(seen: Observation): AttemptEnd | undefined {
+  const { pod, phase } = seen;
+  if (phase !== 'Failed') return undefined;
+  const container = decisive(seen);
+  if (container?.state?.terminated === undefined) {
+    return {
+      kind: 'over',
+      cause: 'TestFailed',
+      state: 'failure',
+      message: `The test failed${detail(pod.status?.message ?? pod.status?.reason)}`,
+    };
+  }
+  const { exitCode } = container.state.terminated;
+  return {
+    kind: 'over',
+    cause: 'TestFailed',
+    state: 'failure',
+    message: `The test failed: container ${container.name} ended with exit code ${exitCode}.`,
+    exitCode,
+  };
+}
+
+function deleted({ pod, phase, deleted: isDeleted }: Observation): AttemptEnd | undefined {
+  return isDeleted && !isPodFinished(pod) && phase !== 'Unknown' ? podDeleted(pod) : undefined;
+}
+
+const podDeleted = (pod: PodShape): AttemptEnd => infra('PodDeleted', `Somebody deleted pod ${pod.metadata.name} before it ended.`);
+
+/** The first container that ended badly. */
+const decisive = ({ containers }: Observation): ContainerShape | undefined =>
+  containers.find((c) => c.state?.terminated !== undefined && c.state.terminated.exitCode !== 0);
+
+const longestDetail = 300;
+
+/** Turns a foreign message into the end of a sentence. */
+function detail(message: string | undefined): string {
+  const text = (message ?? '').trim();
+  return text === '' ? '.' : `: ${text.slice(0, longestDetail)}`;
+}
