@@ -1,0 +1,126 @@
+/**
+ * When a cron expression fires, in its time zone. Local times are walked as numbers ("civil milliseconds": local time read as if
+ * it were UTC) and mapped to instants segment by segment. A time in the gap of spring is moved behind it or left out; a
+ * time that autumn repeats counts the first time, the second time, or both. A schedule whose hour is * follows elapsed time instead:
+ * it neither pauses nor doubles when the clocks change.
+ */
+import type { CronFields } from './cronFields.ts';
+import type { Segment, Zone } from './zone.ts';
+
+export interface DstPolicy {
+  readonly gap: 'Shift' | 'Skip';
+  readonly overlap: 'First' | 'Second' | 'Both';
+}
+
+export const defaultDstPolicy: DstPolicy = { gap: 'Shift', overlap: 'First' };
+
+const minuteMs = 60_000;
+const minutesPerDay = 1440;
+const dayMs = 86_400_000;
+/** 29 February can be eight years away, from 2096 on. */
+const horizonDays = 9 * 366;
+/** Two changes a year in that time, and the cuts of long segments. */
+const horizonSegments = 64;
+
+export class Calendar {
+  readonly #fields: CronFields;
+  readonly #zone: Zone;
+  readonly #dst: DstPolicy;
+  /** Minutes of a day, rising. */
+  readonly #minutes: readonly number[];
+  readonly #months: ReadonlySet<number>;
+  readonly #daysOfMonth: ReadonlySet<number>;
+  readonly #daysOfWeek: ReadonlySet<number>;
+
+  constructor(fields: CronFields, zone: Zone, dst: DstPolicy = defaultDstPolicy) {
+    this.#fields = fields;
+    this.#zone = zone;
+    this.#dst = dst;
+    this.#minutes = fields.hours.flatMap((hour) => fields.minutes.map((minute) => hour * 60 + minute));
+    this.#months = new Set(fields.months);
+    this.#daysOfMonth = new Set(fields.daysOfMonth);
+    this.#daysOfWeek = new Set(fields.daysOfWeek);
+  }
+
+  /** The first slot after this instant; undefined when none comes within nine years. */
+  next(afterMs: number): number | undefined {
+    if (this.#zone.isUtc) return this.#nextCivil(afterMs);
+    let cursor = afterMs;
+    for (let i = 0; i < horizonSegments; i++) {
+      const segment = this.#zone.segmentAt(cursor + 1);
+      const slot = this.#nextIn(segment, cursor);
+      if (slot !== undefined) return slot;
+      cursor = segment.endMs - 1;
+    }
+    return undefined;
+  }
+
+  #nextIn(segment: Segment, afterMs: number): number | undefined {
+    const regular = this.#regular(segment, afterMs);
+    const shifted = this.#shifted(segment, afterMs);
+    if (regular === undefined || shifted === undefined) return regular ?? shifted;
+    return Math.min(regular, shifted);
+  }
+
+  /** The next slot whose local time exists in this segment, unless the other pass through that hour is the one that counts. */
+  #regular(segment: Segment, afterMs: number): number | undefined {
+    const { overlap } = this.#dst;
+    const once = !this.#fields.everyHour;
+    const repeatedMs = Math.max(0, segment.offsetBeforeMs - segment.offsetMs);
+    const repeatedLaterMs = Math.max(0, segment.offsetMs - segment.offsetAfterMs);
+    const from = once && overlap === 'First' ? Math.max(afterMs, segment.startMs + repeatedMs - 1) : afterMs;
+    const end = once && overlap === 'Second' ? segment.endMs - repeatedLaterMs : segment.endMs;
+    const civil = this.#nextCivil(from + segment.offsetMs);
+    if (civil === undefined) return undefined;
+    const slot = civil - segment.offsetMs;
+    return slot < end ? slot : undefined;
+  }
+
+  /** The next slot whose local time fell into the gap at the start of this segment: as far behind the gap as it was into it. */
+  #shifted(segment: Segment, afterMs: number): number | undefined {
+    if (this.#fields.everyHour || this.#dst.gap === 'Skip' || segment.offsetMs <= segment.offsetBeforeMs) return undefined;
+    const gapStart = segment.startMs + segment.offsetBeforeMs;
+    const gapEnd = segment.startMs + segment.offsetMs;
+    const civil = this.#nextCivil(Math.max(gapStart - 1, afterMs + segment.offsetBeforeMs));
+    return civil === undefined || civil >= gapEnd ? undefined : civil - segment.offsetBeforeMs;
+  }
+
+  /** The first matching local time after this one. */
+  #nextCivil(afterMs: number): number | undefined {
+    const first = Math.floor(afterMs / minuteMs) + 1;
+    let day = Math.floor(first / minutesPerDay);
+    const minute = this.#minuteFrom(first - day * minutesPerDay);
+    if (minute !== undefined && this.#isDay(new Date(day * dayMs))) return (day * minutesPerDay + minute) * minuteMs;
+    const lastDay = day + horizonDays;
+    for (day += 1; day <= lastDay; day++) {
+      const date = new Date(day * dayMs);
+      if (!this.#months.has(date.getUTCMonth() + 1)) day += daysLeftInMonth(date);
+      else if (this.#isDay(date)) return (day * minutesPerDay + (this.#minutes[0] ?? 0)) * minuteMs;
+    }
+    return undefined;
+  }
+
+  #isDay(date: Date): boolean {
+    if (!this.#months.has(date.getUTCMonth() + 1)) return false;
+    const ofMonth = this.#daysOfMonth.has(date.getUTCDate());
+    const ofWeek = this.#daysOfWeek.has(date.getUTCDay());
+    return this.#fields.eitherDay ? ofMonth || ofWeek : ofMonth && ofWeek;
+  }
+
+  /** The first matching minute of a day that is not before this one. */
+  #minuteFrom(minute: number): number | undefined {
+    let [low, high] = [0, this.#minutes.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#minutes[middle] ?? 0) < minute) low = middle + 1;
+      else high = middle;
+    }
+    return this.#minutes[low];
+  }
+}
+
+/** So that the loop's own step arrives at the first of the next month. */
+function daysLeftInMonth(date: Date): number {
+  const next = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1);
+  return Math.round((next - date.getTime()) / dayMs) - 1;
+}

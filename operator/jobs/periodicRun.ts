@@ -1,0 +1,120 @@
+/**
+ * The run of a slot: its name, and the ProwJob itself. Both depend only on the Periodic and the slot (or the token of a start by
+ * hand), so that a second attempt after a crash finds the first one's work instead of repeating it.
+ */
+import { createHash } from 'node:crypto';
+import { apiVersion } from '../../crds/v1/common.ts';
+import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { ProwJob, ProwJobSpec } from '../../crds/v1/prowJob.ts';
+import { annotation, annotationsForSpec, labelsForSpec } from './labels.ts';
+
+/** What a run is started for. */
+export type RunCause = { readonly kind: 'slot'; readonly slotMs: number } | { readonly kind: 'manual'; readonly token: string };
+
+/** Set on a Periodic by a person: each new value starts one run. */
+export const runNowAnnotation = 'prow.k8s.io/run-now';
+/** Set on a run that was started by hand: the token. */
+export const runNowTokenAnnotation = 'prow.k8s.io/run-now-token';
+
+/** A run's name becomes a label of its pod. */
+const maxNameLength = 63;
+/** What upstream writes where no tenant is named. */
+const defaultTenant = 'GlobalDefaultID';
+const longestToken = 253;
+
+/** RFC 3339 in UTC with whole seconds. */
+export const slotTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+/** Milliseconds of an RFC 3339 time; undefined when there is none, or it is none. */
+export function parseTime(text: string | undefined): number | undefined {
+  const ms = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** The token a Periodic carries, in the form that status keeps. Undefined when it asks for nothing. */
+export function runNowTokenOf(periodic: Periodic): string | undefined {
+  const token = periodic.metadata.annotations?.[runNowAnnotation];
+  if (token === undefined || token === '') return undefined;
+  return token.length <= longestToken ? token : `sha256:${sha256(token)}`;
+}
+
+/** `<periodic>-20260101t1000z`, with seconds where there are any; `<periodic>-now-<hash of the token>` for a start by hand. */
+export function runNameOf(periodicName: string, cause: RunCause): string {
+  const suffix = cause.kind === 'slot' ? compactTime(cause.slotMs) : `now-${sha256(cause.token).slice(0, 12)}`;
+  const plain = `${periodicName}-${suffix}`;
+  if (plain.length <= maxNameLength) return plain;
+  const hash = sha256(periodicName).slice(0, 8);
+  const kept = periodicName.slice(0, maxNameLength - suffix.length - hash.length - 2).replace(/[-.]{1,63}$/, '');
+  return `${kept}-${hash}-${suffix}`;
+}
+
+function compactTime(ms: number): string {
+  const digits = slotTime(ms).replace(/[-:]/g, '').toLowerCase();
+  return digits.endsWith('00z') ? `${digits.slice(0, -3)}z` : digits;
+}
+
+/** The run to create. The Periodic owns it, so it goes with it. */
+export function buildRun(periodic: Periodic, cause: RunCause): ProwJob {
+  const { jobTemplate } = periodic.spec;
+  const spec = runSpec(periodic);
+  const own = cause.kind === 'slot' ? { [annotation.scheduledTime]: slotTime(cause.slotMs) } : { [runNowTokenAnnotation]: cause.token };
+  return {
+    apiVersion,
+    kind: 'ProwJob',
+    metadata: {
+      name: runNameOf(periodic.metadata.name, cause),
+      ...(periodic.metadata.namespace === undefined ? {} : { namespace: periodic.metadata.namespace }),
+      labels: labelsForSpec(spec, jobTemplate.metadata?.labels),
+      annotations: { ...annotationsForSpec(spec, jobTemplate.metadata?.annotations), ...own },
+      ownerReferences: [
+        {
+          apiVersion,
+          kind: 'Periodic',
+          name: periodic.metadata.name,
+          uid: periodic.metadata.uid ?? '',
+          controller: true,
+          blockOwnerDeletion: true,
+        },
+      ],
+    },
+    spec,
+  };
+}
+
+/** The template with what upstream's horologium fills in. */
+function runSpec(periodic: Periodic): ProwJobSpec {
+  const template = periodic.spec.jobTemplate.spec;
+  const slack = template.reporter_config?.slack;
+  return {
+    ...template,
+    type: 'periodic',
+    agent: template.agent ?? 'kubernetes',
+    cluster: template.cluster ?? 'default',
+    job: template.job ?? periodic.metadata.name,
+    report: template.report ?? true,
+    prowjob_defaults: { ...template.prowjob_defaults, tenant_id: template.prowjob_defaults?.tenant_id ?? defaultTenant },
+    ...(slack === undefined
+      ? {}
+      : {
+          reporter_config: {
+            ...template.reporter_config,
+            slack: { ...slack, report: slack.report ?? slack.job_states_to_report?.length !== 0 },
+          },
+        }),
+  };
+}
+
+/** The uid of the Periodic that controls a run; undefined for other runs. */
+export function periodicUidOf(run: ProwJob): string | undefined {
+  return run.metadata.ownerReferences?.find((owner) => owner.controller === true && owner.kind === 'Periodic' && isOurs(owner.apiVersion))
+    ?.uid;
+}
+
+const isOurs = (version: string): boolean => version.startsWith('prow.k8s.io/');
+
+/** The slot a run was started for; undefined when it was started by hand. */
+export const slotOfRun = (run: ProwJob): number | undefined => parseTime(run.metadata.annotations?.[annotation.scheduledTime]);
+
+export const isFinished = (run: ProwJob): boolean => run.status?.completionTime !== undefined;
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
