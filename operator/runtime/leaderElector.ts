@@ -1,0 +1,291 @@
+/**
+ * One leader among the replicas, by a Lease. Rules are client-go's: another's lease counts as expired only when this process has seen
+ * it unchanged for the whole lease duration on its own monotonic clock, so the hosts' clocks need not agree; writes are conditional
+ * on the resourceVersion; the leader gives up when it could not renew within the renew deadline, well before others may take over.
+ * `mayWrite` does not wait for a timer: a process that was frozen past its deadline refuses its first write after waking up.
+ */
+import type { Lease } from '../kube/builtin.ts';
+import { leases } from '../kube/builtin.ts';
+import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
+import type { ObjectKey } from '../kube/objects.ts';
+import { formatKey } from '../kube/objects.ts';
+import type { ResourceType } from '../kube/resource.ts';
+import { apiVersionOf } from '../kube/resource.ts';
+import type { Clock } from './clock.ts';
+import { formatMicroTime, sleep } from './clock.ts';
+import { NotLeaderError, messageOf } from './errors.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+
+interface LeaseCallOptions {
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+}
+
+/** The calls of KubeClient that the elector needs. They must bypass the write guard that asks this very elector. */
+export interface LeaseClient {
+  get(type: ResourceType<Lease>, key: ObjectKey, options?: LeaseCallOptions): Promise<Lease>;
+  create(type: ResourceType<Lease>, object: Lease, options?: LeaseCallOptions): Promise<Lease>;
+  replace(type: ResourceType<Lease>, object: Lease, options?: LeaseCallOptions): Promise<Lease>;
+}
+
+export interface LeaderElectorOptions {
+  readonly client: LeaseClient;
+  readonly lease: ObjectKey;
+  /** Unique among the replicas and among restarts of one, e.g. pod name and a random part. */
+  readonly identity: string;
+  /** How long others wait after they last saw the leader move. Default 15 s. */
+  readonly leaseDurationMs?: number;
+  /** How long the leader tries to renew before it gives up. Default 10 s; must be less than the lease duration. */
+  readonly renewDeadlineMs?: number;
+  /** Pause between tries; a candidate's is stretched by a random factor up to 2.2. Default 2 s. */
+  readonly retryPeriodMs?: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics?: Metrics;
+  /** 0 ≤ x < 1. */
+  readonly random?: () => number;
+}
+
+/** How leading ended: stopped by us and released, or taken away. */
+export type LeadershipEnd = 'released' | 'lost';
+
+const jitterFactor = 1.2;
+
+export class LeaderElector {
+  readonly identity: string;
+  readonly #options: LeaderElectorOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #durationMs: number;
+  readonly #deadlineMs: number;
+  readonly #retryMs: number;
+  readonly #master;
+  /** The lease as last seen, and when (monotonic) it last looked different. */
+  #observed: Lease | undefined;
+  #observedAtMs = 0;
+  #leading = false;
+  /** Monotonic time before the last successful renewal was sent: the others count from later than this. */
+  #renewedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: LeaderElectorOptions) {
+    this.#options = options;
+    this.identity = options.identity;
+    this.#clock = options.clock;
+    this.#logger = options.logger.child({ lease: formatKey(options.lease), identity: options.identity });
+    this.#durationMs = options.leaseDurationMs ?? 15_000;
+    this.#deadlineMs = options.renewDeadlineMs ?? 10_000;
+    this.#retryMs = options.retryPeriodMs ?? 2_000;
+    if (this.#durationMs < 1_000)
+      throw new RangeError(`leaseDurationMs ${this.#durationMs} is below 1,000: a Lease counts in whole seconds`);
+    if (this.#durationMs <= this.#deadlineMs) throw new RangeError('leaseDurationMs must be greater than renewDeadlineMs');
+    if (this.#deadlineMs <= this.#retryMs * jitterFactor) throw new RangeError('renewDeadlineMs must be greater than 1.2 × retryPeriodMs');
+    if (options.identity === '') throw new RangeError('identity must not be empty');
+    this.#master = options.metrics?.gauge({
+      name: 'leader_election_master_status',
+      help: '1 while this process holds the lease',
+      labels: ['name'],
+      zero: [{ name: options.lease.name }],
+    });
+  }
+
+  get isLeader(): boolean {
+    return this.#leading;
+  }
+
+  /** Who holds the lease as far as this process has seen; empty when nobody does. */
+  get holder(): string {
+    return this.#observed?.spec?.holderIdentity ?? '';
+  }
+
+  /** True while this process leads and renewed less than the renew deadline ago, as of this very moment. */
+  mayWrite(): boolean {
+    return this.#leading && this.#clock.monotonic() - this.#renewedAtMs < this.#deadlineMs;
+  }
+
+  /** For the client's beforeWrite: throws NotLeaderError when this process may not write. */
+  readonly guard = (): void => {
+    if (!this.mayWrite()) throw new NotLeaderError();
+  };
+
+  /** Resolves when this process leads; rejects with the signal's reason. Errors of single tries are logged and retried. */
+  async acquire(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#campaign(signal);
+    } catch (error) {
+      // The write that made us leader may have arrived although the process was told to stop meanwhile.
+      if (this.holder === this.identity) await this.#release();
+      throw error;
+    }
+    this.#leading = true;
+    this.#master?.set({ name: this.#options.lease.name }, 1);
+    this.#logger.info('This replica leads');
+  }
+
+  /**
+   * Keeps the lease until `release` aborts (then hands it over and resolves "released") or until it is lost (resolves "lost" within the
+   * renew deadline). Call after `acquire`. Never rejects.
+   */
+  async hold(release: AbortSignal): Promise<LeadershipEnd> {
+    while (await this.#renewInTime(release)) {
+      const over = await sleep(this.#clock, this.#retryMs, release).then(
+        () => false,
+        () => true,
+      );
+      if (over) break;
+    }
+    if (release.aborted && this.mayWrite()) {
+      this.#end();
+      await this.#release();
+      return 'released';
+    }
+    this.#end();
+    this.#logger.error('The lease is lost: it could not be renewed in time, or another replica has it', { holder: this.holder });
+    return 'lost';
+  }
+
+  async #campaign(signal: AbortSignal): Promise<void> {
+    let said = '';
+    while (!(await this.#try(signal))) {
+      if (this.holder !== said && this.holder !== '') this.#logger.info('Waiting: another replica leads', { holder: this.holder });
+      said = this.holder;
+      await sleep(this.#clock, this.#retryMs * (1 + jitterFactor * this.#random()), signal);
+    }
+    signal.throwIfAborted();
+  }
+
+  #end(): void {
+    this.#leading = false;
+    this.#master?.set({ name: this.#options.lease.name }, 0);
+  }
+
+  /** Tries until it works; false when the deadline passes, another holds the lease, or release aborts. */
+  async #renewInTime(release: AbortSignal): Promise<boolean> {
+    while (!release.aborted) {
+      const leftMs = this.#renewedAtMs + this.#deadlineMs - this.#clock.monotonic();
+      if (leftMs <= 0) return false;
+      if (await this.#tryWithin(leftMs)) return true;
+      if (this.holder !== this.identity) return false;
+      const leftAfterMs = this.#renewedAtMs + this.#deadlineMs - this.#clock.monotonic();
+      await sleep(this.#clock, Math.min(this.#retryMs, Math.max(0, leftAfterMs)), release).catch(() => undefined);
+    }
+    return false;
+  }
+
+  /** One try that ends at the deadline even if the client does not. */
+  async #tryWithin(leftMs: number): Promise<boolean> {
+    const abort = new AbortController();
+    const late = new Promise<false>((resolve) => {
+      abort.signal.addEventListener('abort', () => resolve(false), { once: true });
+    });
+    const timer = this.#clock.after(leftMs, () => abort.abort(new Error('The renew deadline has passed')));
+    try {
+      return await Promise.race([this.#try(abort.signal), late]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** One look at the lease, and one write when it is ours or free. True when it is ours afterwards. Rejects only when aborted. */
+  async #try(signal: AbortSignal): Promise<boolean> {
+    const call = { signal, timeoutMs: Math.min(this.#deadlineMs / 2, 5_000) };
+    try {
+      const current = await this.#options.client.get(leases, this.#options.lease, call);
+      this.#observe(current);
+      if (!this.#isFree(current)) return false;
+      return await this.#write(signal, (nowMs) => this.#options.client.replace(leases, this.#claim(current, nowMs), call));
+    } catch (error) {
+      if (signal.aborted) return this.#leading ? false : Promise.reject(signal.reason as Error);
+      if (isNotFound(error)) return this.#create(signal, call);
+      this.#log(error);
+      return false;
+    }
+  }
+
+  async #create(signal: AbortSignal, call: LeaseCallOptions): Promise<boolean> {
+    try {
+      return await this.#write(signal, (nowMs) => this.#options.client.create(leases, this.#claim(undefined, nowMs), call));
+    } catch (error) {
+      if (signal.aborted) return this.#leading ? false : Promise.reject(signal.reason as Error);
+      this.#log(error);
+      return false;
+    }
+  }
+
+  /** The renewal counts from before the write was sent, and not at all when it came back after the try had been given up. */
+  async #write(signal: AbortSignal, send: (nowMs: number) => Promise<Lease>): Promise<boolean> {
+    const sentAtMs = this.#clock.monotonic();
+    const written = await send(this.#clock.now());
+    this.#observe(written);
+    if (signal.aborted) return false;
+    this.#renewedAtMs = sentAtMs;
+    return true;
+  }
+
+  #log(error: unknown): void {
+    const usual = isConflict(error) || isAlreadyExists(error);
+    if (usual) this.#logger.debug('Another replica wrote the lease first', { error: messageOf(error) });
+    else this.#logger.warn('The lease could not be read or written; trying again', { error: messageOf(error) });
+  }
+
+  #observe(lease: Lease): void {
+    if (!sameRecord(this.#observed, lease)) this.#observedAtMs = this.#clock.monotonic();
+    this.#observed = lease;
+  }
+
+  #isFree(lease: Lease): boolean {
+    const { holderIdentity = '', leaseDurationSeconds } = lease.spec ?? {};
+    if (holderIdentity === '' || holderIdentity === this.identity) return true;
+    // The holder's own duration: it may be configured differently from ours.
+    const durationMs = leaseDurationSeconds === undefined ? this.#durationMs : leaseDurationSeconds * 1000;
+    return this.#clock.monotonic() - this.#observedAtMs >= durationMs;
+  }
+
+  #claim(current: Lease | undefined, nowMs: number): Lease {
+    const now = formatMicroTime(nowMs);
+    const mine = current?.spec?.holderIdentity === this.identity;
+    const { namespace, name } = this.#options.lease;
+    return {
+      apiVersion: apiVersionOf(leases),
+      kind: leases.kind,
+      metadata: current?.metadata ?? { namespace, name },
+      spec: {
+        ...current?.spec,
+        holderIdentity: this.identity,
+        leaseDurationSeconds: Math.ceil(this.#durationMs / 1000),
+        acquireTime: mine ? (current.spec.acquireTime ?? now) : now,
+        renewTime: now,
+        leaseTransitions: current === undefined ? 0 : (current.spec?.leaseTransitions ?? 0) + (mine ? 0 : 1),
+      },
+    };
+  }
+
+  /** Empties the lease so that the next replica need not wait. Failing is harmless: they wait the lease duration. */
+  async #release(): Promise<void> {
+    const observed = this.#observed;
+    if (observed?.spec?.holderIdentity !== this.identity) return;
+    const now = formatMicroTime(this.#clock.now());
+    const spec = {
+      holderIdentity: '',
+      leaseDurationSeconds: 1,
+      acquireTime: now,
+      renewTime: now,
+      leaseTransitions: observed.spec.leaseTransitions ?? 0,
+    };
+    try {
+      this.#observe(await this.#options.client.replace(leases, { ...observed, spec }, { timeoutMs: 2_000 }));
+      this.#logger.info('The lease is released');
+    } catch (error) {
+      this.#logger.warn('The lease could not be released; the next leader waits until it expires', { error: messageOf(error) });
+    }
+  }
+
+  #random(): number {
+    return (this.#options.random ?? Math.random)();
+  }
+}
+
+/** A renewal, a takeover and a release each change the resourceVersion; nothing else about the object matters here. */
+function sameRecord(a: Lease | undefined, b: Lease): boolean {
+  return a !== undefined && JSON.stringify(a.spec ?? {}) === JSON.stringify(b.spec ?? {}) && a.metadata.uid === b.metadata.uid;
+}
