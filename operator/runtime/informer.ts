@@ -1,0 +1,67 @@
+/** A store and the reflector that keeps it: what a controller watches and reads. */
+import type { KubeObject } from '../kube/objects.ts';
+import type { ResourceType } from '../kube/resource.ts';
+import { messageOf } from './errors.ts';
+import { Reflector } from './reflector.ts';
+import type { ReflectorOptions } from './reflector.ts';
+import type { ReflectorState } from './reflectorState.ts';
+import { Store } from './store.ts';
+import type { StoreOptions } from './store.ts';
+
+export interface InformerOptions<T extends KubeObject> extends Omit<ReflectorOptions<T>, 'store'> {
+  readonly indexers?: NonNullable<StoreOptions<T>['indexers']>;
+  /** Keeps only what reconcilers read. Default: dropManagedFields. Must return a new object or the same one. */
+  readonly transform?: (object: T) => T;
+}
+
+export class Informer<T extends KubeObject> {
+  readonly type: ResourceType<T>;
+  readonly store: Store<T>;
+  readonly #reflector: Reflector<T>;
+
+  constructor(options: InformerOptions<T>) {
+    const { indexers, transform, ...rest } = options;
+    const logger = rest.logger.child({ resource: rest.type.plural });
+    this.type = rest.type;
+    this.store = new Store<T>({
+      ...(indexers === undefined ? {} : { indexers }),
+      transform: transform ?? dropManagedFields,
+      onError: (error, what) => {
+        rest.metrics?.handlerFailed();
+        logger.error(`a ${what} threw and was skipped`, { err: messageOf(error), stack: error instanceof Error ? error.stack : undefined });
+      },
+    });
+    this.#reflector = new Reflector<T>({ ...rest, logger, store: this.store });
+  }
+
+  /** Where the reflector stands; for health pages. */
+  get state(): ReflectorState {
+    return this.#reflector.state;
+  }
+
+  /** Lists and watches until the signal aborts. Once. */
+  run(signal: AbortSignal): Promise<void> {
+    return this.#reflector.run(signal);
+  }
+
+  /** Resolves when the store holds a complete list; rejects with the signal's reason when it aborts first. */
+  async synced(signal?: AbortSignal): Promise<void> {
+    if (signal === undefined || this.store.hasSynced) return this.store.whenSynced;
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = (): void => aborted.reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await Promise.race([this.store.whenSynced, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+}
+
+/** managedFields are half of a typical object and nobody here reads them. */
+export function dropManagedFields<T extends KubeObject>(object: T): T {
+  if (object.metadata.managedFields === undefined) return object;
+  const { managedFields: _dropped, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}

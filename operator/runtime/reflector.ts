@@ -1,0 +1,218 @@
+/**
+ * Keeps a store equal to what the API server has: a paged list, then a watch, for ever. All decisions are in reflectorState.ts; this
+ * file makes the calls, waits, and reports. It ends only with its signal: no answer, no silence and no garbage stops it.
+ */
+import { ApiError } from '../kube/errors.ts';
+import type { ListQuery, WatchQuery } from '../kube/client.ts';
+import type { KubeList, KubeObject, WatchEvent } from '../kube/objects.ts';
+import { apiVersionOf } from '../kube/resource.ts';
+import type { ResourceType } from '../kube/resource.ts';
+import { sleep } from './clock.ts';
+import type { Clock } from './clock.ts';
+import type { Logger } from './logger.ts';
+import { failureOf } from './reflectorFailure.ts';
+import { defaultTuning, next } from './reflectorState.ts';
+import type { Failure, FailureCause, ReflectorEffect, ReflectorInput, ReflectorState, ReflectorTuning } from './reflectorState.ts';
+import type { Store } from './store.ts';
+
+/** The two calls a reflector makes: a KubeClient, or a test's own. */
+export interface ListWatcher {
+  list<T extends KubeObject>(type: ResourceType<T>, query: ListQuery): Promise<KubeList<T>>;
+  watch<T extends KubeObject>(type: ResourceType<T>, query: WatchQuery): AsyncIterable<WatchEvent<T>>;
+}
+
+/** What is counted. Implemented over prom-client elsewhere; every method must be cheap and must not throw. */
+export interface ReflectorMetrics {
+  /** A complete list of all pages. */
+  listed(items: number, durationMs: number): void;
+  watchStarted(): void;
+  watchEnded(durationMs: number, events: number): void;
+  event(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'): void;
+  failed(cause: FailureCause): void;
+  /** The version up to which the store has seen everything. */
+  resourceVersion(version: string): void;
+  /** A subscriber, an indexer or a transform threw. */
+  handlerFailed(): void;
+}
+
+export interface ReflectorOptions<T extends KubeObject> {
+  readonly client: ListWatcher;
+  readonly type: ResourceType<T>;
+  readonly store: Store<T>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  readonly metrics?: ReflectorMetrics;
+  /** In [0, 1). Default Math.random. */
+  readonly random?: () => number;
+  readonly tuning?: Partial<ReflectorTuning>;
+  /** Objects a page. */
+  readonly pageSize?: number;
+  /** What the server is asked to end a watch after; a jitter of ±10 s is added. */
+  readonly watchSeconds?: number;
+  /** How much longer than that silence is tolerated. */
+  readonly idleMarginMs?: number;
+}
+
+/** kube-apiserver's own time-out for a watch is 30 to 60 min; below 5 min most load balancers let it live. */
+const defaultWatchSeconds = 290;
+
+export class Reflector<T extends KubeObject> {
+  readonly #options: ReflectorOptions<T>;
+  readonly #tuning: ReflectorTuning;
+  readonly #random: () => number;
+  #state: ReflectorState = { phase: 'idle' };
+  #items: T[] = [];
+  #listStartMs = 0;
+
+  constructor(options: ReflectorOptions<T>) {
+    this.#options = options;
+    this.#tuning = { ...defaultTuning, ...options.tuning };
+    this.#random = options.random ?? Math.random;
+  }
+
+  /** Where it stands now; for health pages and tests. */
+  get state(): ReflectorState {
+    return this.#state;
+  }
+
+  /** Resolves when the signal aborts; never rejects. May be run once. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#advance({ type: 'start' });
+    while (!signal.aborted) {
+      const state = this.#state;
+      if (state.phase === 'listing') await this.#list(state.token, signal);
+      else if (state.phase === 'watching') await this.#watch(state.resourceVersion, signal);
+      else if (state.phase === 'backingOff') await this.#wait(state.untilMs, signal);
+    }
+  }
+
+  async #list(token: string | undefined, signal: AbortSignal): Promise<void> {
+    const { client, type, pageSize = 500 } = this.#options;
+    if (token === undefined) this.#listStartMs = this.#options.clock.monotonic();
+    const page = { limit: pageSize, ...(token === undefined ? {} : { continue: token }) };
+    let list: KubeList<T>;
+    try {
+      list = await client.list(type, { ...this.#scope(), ...page, signal });
+    } catch (error) {
+      if (!signal.aborted) this.#advance({ type: 'failed', failure: failureOf(error) });
+      return;
+    }
+    const more = list.metadata.continue;
+    this.#advance({ type: 'page', resourceVersion: list.metadata.resourceVersion, ...(more === undefined ? {} : { more }) }, list.items);
+  }
+
+  async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
+    const { client, type, clock, metrics, watchSeconds = defaultWatchSeconds, idleMarginMs = 10_000 } = this.#options;
+    const timeoutSeconds = Math.max(1, Math.round(watchSeconds + (this.#random() - 0.5) * Math.min(20, watchSeconds / 2)));
+    const startMs = clock.monotonic();
+    let events = 0;
+    let failure: Failure = { cause: 'closed', message: 'the server ended the watch' };
+    metrics?.watchStarted();
+    try {
+      const idleTimeoutMs = timeoutSeconds * 1000 + idleMarginMs;
+      const query = { ...this.#scope(), resourceVersion, timeoutSeconds, idleTimeoutMs, allowWatchBookmarks: true, signal };
+      for await (const event of client.watch(type, query)) {
+        if (event.type === 'ERROR')
+          throw new ApiError(`watch ${type.plural}`, event.object, event.object.code ?? 500, retryAfterOf(event.object));
+        events += 1;
+        this.#take(event);
+      }
+    } catch (error) {
+      failure = failureOf(error);
+    }
+    metrics?.watchEnded(clock.monotonic() - startMs, events);
+    if (!signal.aborted) this.#advance({ type: 'failed', failure });
+  }
+
+  #take(event: Exclude<WatchEvent<T>, { type: 'ERROR' }>): void {
+    const resourceVersion = event.object.metadata.resourceVersion ?? '';
+    this.#options.metrics?.event(event.type);
+    this.#options.metrics?.resourceVersion(resourceVersion);
+    const { state } = this.#next({ type: 'event', resourceVersion });
+    this.#state = state;
+    if (event.type === 'BOOKMARK') this.#options.store.observe(resourceVersion);
+    else this.#options.store.apply({ type: event.type, object: event.object });
+  }
+
+  async #wait(untilMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    try {
+      await sleep(clock, untilMs - clock.monotonic(), signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error;
+    }
+    this.#advance({ type: 'timer' });
+  }
+
+  #next(input: ReflectorInput): ReturnType<typeof next> {
+    return next(this.#state, input, { nowMs: this.#options.clock.monotonic(), random: this.#random() }, this.#tuning);
+  }
+
+  #advance(input: ReflectorInput, items: readonly T[] = []): void {
+    const { state, effects } = this.#next(input);
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect, items);
+  }
+
+  #perform(effect: ReflectorEffect, items: readonly T[]): void {
+    const { store, clock, metrics } = this.#options;
+    switch (effect.type) {
+      case 'discard':
+        this.#items = [];
+        break;
+      case 'collect':
+        for (const item of items) this.#collect(item);
+        break;
+      case 'replace':
+        store.replace(this.#items, effect.resourceVersion);
+        metrics?.listed(this.#items.length, clock.monotonic() - this.#listStartMs);
+        metrics?.resourceVersion(effect.resourceVersion);
+        this.#items = [];
+        break;
+      case 'apply':
+        break;
+      case 'report':
+        this.#report(effect);
+        break;
+    }
+  }
+
+  /** Items of a list carry no apiVersion and kind, events do: here both do. An item without a name is no object and cannot be kept. */
+  #collect(item: T): void {
+    const { type, logger } = this.#options;
+    if (typeof (item as Partial<T> | null)?.metadata?.name !== 'string') {
+      logger.error('an item of a list has no name and is left out', { resource: type.plural });
+      return;
+    }
+    this.#items.push(item.kind === undefined ? { ...item, apiVersion: apiVersionOf(type), kind: type.kind } : item);
+  }
+
+  #report({ failure, delayMs, failures }: Extract<ReflectorEffect, { type: 'report' }>): void {
+    const { type, logger, metrics } = this.#options;
+    metrics?.failed(failure.cause);
+    const fields = { resource: type.plural, cause: failure.cause, failures, delayMs: Math.round(delayMs), err: failure.message };
+    const state = this.#state;
+    const resume = state.phase === 'backingOff' && state.then.do === 'watch' ? 'watch' : 'list';
+    if (failure.cause === 'closed' && failures === 1) logger.debug('watch ended, will resume', fields);
+    else if (failure.cause === 'expired') logger.info('version expired, will list again', fields);
+    else logger.warn(`${resume} failed, will try again`, fields);
+  }
+
+  #scope(): Pick<ListQuery & WatchQuery, 'namespace' | 'labelSelector' | 'fieldSelector'> {
+    const { namespace, labelSelector, fieldSelector } = this.#options;
+    return {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    };
+  }
+}
+
+const retryAfterOf = (status: { readonly details?: { readonly retryAfterSeconds?: number } }): number | undefined => {
+  const seconds = status.details?.retryAfterSeconds;
+  return seconds === undefined || seconds <= 0 ? undefined : seconds * 1000;
+};
