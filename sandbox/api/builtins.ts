@@ -1,0 +1,185 @@
+/**
+ * The built-in resources as a table: a kind that is only stored is one line. Rules of pods and namespaces are in their strategies.
+ */
+import { eventToCore, eventToEventsV1 } from './eventForms.ts';
+import { crdStrategy } from '../controllers/customResources.ts';
+import { podStrategy } from './podStrategy.ts';
+import type { ResourceInfo, Strategy, SubresourceInfo, Verb } from './resourceInfo.ts';
+import { asObject, isObject } from './json.ts';
+import { field } from './json.ts';
+import { invalidValue, required } from './failure.ts';
+
+const allVerbs: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+const statusVerbs: readonly Verb[] = ['get', 'patch', 'update'];
+
+type Extra = Partial<
+  Pick<
+    ResourceInfo,
+    | 'shortNames'
+    | 'categories'
+    | 'verbs'
+    | 'subresources'
+    | 'bucket'
+    | 'hasGeneration'
+    | 'requiresResourceVersion'
+    | 'selectableFields'
+    | 'strategy'
+    | 'toServed'
+    | 'toStored'
+  >
+>;
+
+/** @param address "group/version" or "version" of the core group */
+function builtin(address: string, kind: string, plural: string, namespaced: boolean, extra: Extra = {}): ResourceInfo {
+  const slash = address.indexOf('/');
+  const group = slash < 0 ? '' : address.slice(0, slash);
+  return {
+    group,
+    version: address.slice(slash + 1),
+    kind,
+    plural,
+    namespaced,
+    singular: kind.toLowerCase(),
+    listKind: `${kind}List`,
+    shortNames: [],
+    categories: [],
+    verbs: allVerbs,
+    columns: [],
+    subresources: [],
+    bucket: plural,
+    hasGeneration: false,
+    requiresResourceVersion: false,
+    selectableFields: [],
+    ...extra,
+  };
+}
+
+const status = (kind: string): SubresourceInfo => ({ name: 'status', kind, verbs: statusVerbs });
+
+const namespaceStrategy: Strategy = {
+  prepare(object, old, subresource) {
+    const meta = object.metadata as Record<string, unknown>;
+    meta.labels = { ...asObject(meta.labels), 'kubernetes.io/metadata.name': meta.name };
+    if (old === undefined) {
+      object.spec = { finalizers: ['kubernetes'] };
+      object.status = { phase: 'Active' };
+    } else if (subresource !== 'finalize') object.spec = old.spec;
+  },
+};
+
+const secretStrategy: Strategy = {
+  prepare(object) {
+    object.type ??= 'Opaque';
+    if (!isObject(object.stringData)) return;
+    const encoded = Object.entries(object.stringData).map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')] as const);
+    object.data = { ...asObject(object.data), ...Object.fromEntries(encoded) };
+    delete object.stringData;
+  },
+  validate(object, old) {
+    const errors = Object.entries(asObject(object.data))
+      .filter(([key]) => !/^[-._a-zA-Z0-9]+$/.test(key))
+      .map(([key]) => invalidValue(`data[${key}]`, key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"));
+    const changed = old !== undefined && old.type !== object.type;
+    return changed ? [...errors, invalidValue('type', object.type, 'field is immutable')] : errors;
+  },
+};
+
+const leaseStrategy: Strategy = {
+  validate(object) {
+    const seconds = field(object.spec, 'leaseDurationSeconds');
+    if (typeof seconds !== 'number' || seconds > 0) return [];
+    return [invalidValue('spec.leaseDurationSeconds', seconds, 'must be greater than 0')];
+  },
+};
+
+const eventStrategy: Strategy = {
+  validate(object) {
+    const involved = field(field(object, 'involvedObject'), 'namespace');
+    if (involved === undefined || involved === '' ? object.metadata.namespace === 'default' : involved === object.metadata.namespace)
+      return [];
+    // Events about cluster-scoped objects may lie in any system namespace.
+    return involved === undefined || involved === ''
+      ? []
+      : [invalidValue('involvedObject.namespace', involved, 'does not match event.namespace')];
+  },
+};
+
+const bindingStrategy: Strategy = {
+  prepare(object) {
+    const ref = asObject(object.roleRef);
+    if (isObject(object.roleRef)) object.roleRef = { apiGroup: 'rbac.authorization.k8s.io', ...ref };
+  },
+  validate(object, old) {
+    if (!isObject(object.roleRef)) return [required('roleRef')];
+    const same = old === undefined || JSON.stringify(old.roleRef) === JSON.stringify(object.roleRef);
+    return same ? [] : [invalidValue('roleRef', object.roleRef, 'cannot change roleRef')];
+  },
+};
+
+const rbac = 'rbac.authorization.k8s.io/v1';
+const eventFields = ['reason', 'type', 'reportingController'];
+
+export const builtins: readonly ResourceInfo[] = [
+  builtin('v1', 'Namespace', 'namespaces', false, {
+    shortNames: ['ns'],
+    subresources: [status('Namespace'), { name: 'finalize', kind: 'Namespace', verbs: ['update'] }],
+    selectableFields: ['status.phase'],
+    strategy: namespaceStrategy,
+  }),
+  builtin('v1', 'Pod', 'pods', true, {
+    shortNames: ['po'],
+    categories: ['all'],
+    subresources: [
+      status('Pod'),
+      { name: 'log', kind: 'Pod', verbs: ['get'] },
+      { name: 'eviction', kind: 'Eviction', group: 'policy', version: 'v1', verbs: ['create'] },
+    ],
+    hasGeneration: true,
+    selectableFields: ['status.phase', 'spec.nodeName', 'spec.restartPolicy', 'spec.serviceAccountName', 'status.podIP'],
+    strategy: podStrategy,
+  }),
+  builtin('v1', 'Node', 'nodes', false, { shortNames: ['no'], subresources: [status('Node')], selectableFields: ['spec.unschedulable'] }),
+  builtin('v1', 'Secret', 'secrets', true, { selectableFields: ['type'], strategy: secretStrategy }),
+  builtin('v1', 'ConfigMap', 'configmaps', true, { shortNames: ['cm'] }),
+  builtin('v1', 'ServiceAccount', 'serviceaccounts', true, { shortNames: ['sa'] }),
+  builtin('v1', 'Service', 'services', true, { shortNames: ['svc'], categories: ['all'], subresources: [status('Service')] }),
+  builtin('v1', 'Endpoints', 'endpoints', true, { shortNames: ['ep'] }),
+  builtin('v1', 'Event', 'events', true, {
+    shortNames: ['ev'],
+    selectableFields: [
+      ...['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map((name) => `involvedObject.${name}`),
+      ...['reason', 'type', 'source', 'reportingComponent'],
+    ],
+    strategy: eventStrategy,
+  }),
+  builtin('events.k8s.io/v1', 'Event', 'events', true, {
+    shortNames: ['ev'],
+    selectableFields: [
+      ...['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map((name) => `regarding.${name}`),
+      ...eventFields,
+    ],
+    toServed: eventToEventsV1,
+    toStored: eventToCore,
+    strategy: eventStrategy,
+  }),
+  builtin('coordination.k8s.io/v1', 'Lease', 'leases', true, { requiresResourceVersion: true, strategy: leaseStrategy }),
+  builtin(rbac, 'Role', 'roles', true),
+  builtin(rbac, 'RoleBinding', 'rolebindings', true, { strategy: bindingStrategy }),
+  builtin(rbac, 'ClusterRole', 'clusterroles', false),
+  builtin(rbac, 'ClusterRoleBinding', 'clusterrolebindings', false, { strategy: bindingStrategy }),
+  builtin('scheduling.k8s.io/v1', 'PriorityClass', 'priorityclasses', false, { shortNames: ['pc'] }),
+  builtin('authorization.k8s.io/v1', 'SelfSubjectAccessReview', 'selfsubjectaccessreviews', false, { verbs: ['create'] }),
+  builtin('authorization.k8s.io/v1', 'SelfSubjectRulesReview', 'selfsubjectrulesreviews', false, { verbs: ['create'] }),
+  builtin('authorization.k8s.io/v1', 'SubjectAccessReview', 'subjectaccessreviews', false, { verbs: ['create'] }),
+  builtin('authorization.k8s.io/v1', 'LocalSubjectAccessReview', 'localsubjectaccessreviews', true, { verbs: ['create'] }),
+  builtin('authentication.k8s.io/v1', 'SelfSubjectReview', 'selfsubjectreviews', false, { verbs: ['create'] }),
+  builtin('authentication.k8s.io/v1', 'TokenReview', 'tokenreviews', false, { verbs: ['create'] }),
+  builtin('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions', false, {
+    shortNames: ['crd', 'crds'],
+    categories: ['api-extensions'],
+    subresources: [status('CustomResourceDefinition')],
+    hasGeneration: true,
+    requiresResourceVersion: true,
+    strategy: crdStrategy,
+  }),
+];

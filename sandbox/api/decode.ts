@@ -1,0 +1,34 @@
+/** Request bodies: JSON, or YAML where a client may send it. Fields that appear twice are found, because JSON.parse would hide them. */
+import type { IncomingMessage } from 'node:http';
+import { parse as parseYaml } from 'yaml';
+import { ApiFailure, badRequest } from './failure.ts';
+
+export interface Decoded {
+  readonly value: unknown;
+  /** Worded for "strict decoding error". */
+  readonly problems: readonly string[];
+}
+
+export function parseText(text: string, yaml: boolean): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!yaml) throw badRequest(`the object provided is unrecognized (must be of type JSON): ${(error as Error).message}`);
+  }
+  try {
+    return parseYaml(text, { maxAliasCount: 100 });
+  } catch (error) {
+    throw badRequest(`error decoding YAML: ${(error as Error).message}`);
+  }
+}
+
+export function decodeBody(request: IncomingMessage, body: Buffer): Decoded {
+  const type = (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim() ?? '';
+  const yaml = type === 'application/yaml';
+  if (!yaml && !type.endsWith('json') && type !== '*/*' && type !== 'text/plain') {
+    const message = `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`;
+    throw new ApiFailure(415, 'UnsupportedMediaType', message);
+  }
+  if (body.length === 0) throw badRequest('the request has no body: send the object as JSON');
+  return { value: parseText(body.toString(), yaml), problems: [] };
+}

@@ -1,0 +1,321 @@
+/** What each method on a resource's address does: reads the request, calls the service, lists or watches, and writes the answer. */
+import type { KubeList } from '../../operator/kube/objects.ts';
+import { apiVersionOf } from '../../operator/kube/resource.ts';
+import type { StoredObject } from '../storage/storage.ts';
+import { accessReviewAnswer } from './accessReviews.ts';
+import { decodeBody } from './decode.ts';
+import { encodeItem, encodeObject, encodePartial } from './encode.ts';
+import { badRequest, methodNotAllowed, pathNotFound } from './failure.ts';
+import { asObject, asString, field } from './json.ts';
+import { parseRevision, selectorOf } from './lists.ts';
+import type { Lister } from './lists.ts';
+import type { DeleteOptions, ObjectService, WriteOptions } from './objectService.ts';
+import type { RequestInfo } from './requestInfo.ts';
+import type { ResourceInfo, Verb } from './resourceInfo.ts';
+import { sendJson } from './server.ts';
+import type { Call } from './server.ts';
+import { toTable } from './table.ts';
+import type { WatchHub } from './watches.ts';
+import { applyPatch } from '../patch/patch.ts';
+
+/** Writes a container's log to the response; the kubelet provides it. */
+export type LogHandler = (call: Call, pod: StoredObject) => void | Promise<void>;
+
+export interface HandlerOptions {
+  readonly service: ObjectService;
+  readonly lister: Lister;
+  readonly watches: WatchHub;
+  readonly now: () => number;
+  readonly podLog?: LogHandler | undefined;
+}
+
+const verbOf = new Map<string, Verb>([
+  ['GET', 'get'],
+  ['POST', 'create'],
+  ['PUT', 'update'],
+  ['PATCH', 'patch'],
+  ['DELETE', 'delete'],
+]);
+
+/** Watches end after this long unless the client says otherwise; clients start again from their last revision. */
+const defaultWatchMs = 45 * 60_000;
+
+export class ResourceHandlers {
+  readonly #options: HandlerOptions;
+
+  constructor(options: HandlerOptions) {
+    this.#options = options;
+  }
+
+  async handle(call: Call, target: RequestInfo, body: Buffer): Promise<void> {
+    const verb = verbOf.get(call.request.method ?? '');
+    if (verb === undefined) throw methodNotAllowed();
+    const { info, subresource } = target;
+    if (subresource !== undefined) return this.#subresource(call, target, verb, body);
+    const actual: Verb =
+      target.name === undefined && verb === 'get'
+        ? isWatch(call)
+          ? 'watch'
+          : 'list'
+        : target.name === undefined && verb === 'delete'
+          ? 'deletecollection'
+          : verb;
+    if (!info.verbs.includes(actual)) throw methodNotAllowed();
+    switch (actual) {
+      case 'get':
+        return isWatch(call)
+          ? this.#watch(call, target)
+          : this.#answer(call, info, 200, this.#options.service.get(info, this.#key(target)));
+      case 'list':
+        return this.#list(call, target);
+      case 'watch':
+        return this.#watch(call, target);
+      case 'create':
+        return this.#create(call, target, body);
+      case 'update':
+        return this.#put(call, target, body, undefined);
+      case 'patch':
+        return this.#patch(call, target, body, undefined);
+      case 'delete':
+        return this.#delete(call, target, body);
+      case 'deletecollection':
+        return this.#deleteCollection(call, target, body);
+    }
+  }
+
+  #key(target: RequestInfo): { namespace: string; name: string } {
+    if (target.name === undefined || (target.info.namespaced && target.namespace === undefined)) throw methodNotAllowed();
+    return { namespace: target.namespace ?? '', name: target.name };
+  }
+
+  #subresource(call: Call, target: RequestInfo, verb: Verb, body: Buffer): void | Promise<void> {
+    const { info, subresource } = target;
+    const known = info.subresources.find((sub) => sub.name === subresource);
+    if (known === undefined) throw unknownSubresource(info, subresource);
+    if (!known.verbs.includes(verb)) throw methodNotAllowed();
+    const object = this.#options.service.get(info, this.#key(target));
+    if (subresource === 'log') {
+      call.verb = call.query.get('follow') === 'true' ? 'CONNECT' : 'GET';
+      if (this.#options.podLog === undefined)
+        throw badRequest(`the server has no kubelet: there are no logs of pod ${object.metadata.name}`);
+      return this.#options.podLog(call, object);
+    }
+    if (subresource === 'eviction') {
+      const options = asObject(field(decodeBody(call.request, body).value, 'deleteOptions'));
+      const result = this.#options.service.delete(info, this.#key(target), readDeleteOptions(options, call.query));
+      return sendJson(
+        call,
+        201,
+        JSON.stringify({
+          kind: 'Status',
+          apiVersion: 'v1',
+          metadata: {},
+          status: 'Success',
+          details: { name: result.object.metadata.name, kind: 'pods' },
+        }),
+      );
+    }
+    if (verb === 'get') return this.#answer(call, info, 200, object);
+    return verb === 'update' ? this.#put(call, target, body, subresource) : this.#patch(call, target, body, subresource);
+  }
+
+  #create(call: Call, target: RequestInfo, body: Buffer): void {
+    const { info } = target;
+    if (target.name !== undefined || (info.namespaced && target.namespace === undefined)) throw methodNotAllowed();
+    const decoded = decodeBody(call.request, body);
+    const review = accessReviewAnswer(info, decoded.value);
+    if (review !== undefined) return sendJson(call, 201, JSON.stringify(review));
+    const object = this.#options.service.create(
+      info,
+      target.namespace ?? '',
+      decoded.value,
+      writeOptions(call, undefined, decoded.problems),
+    );
+    this.#answer(call, info, 201, object);
+  }
+
+  #put(call: Call, target: RequestInfo, body: Buffer, subresource: string | undefined): void {
+    const decoded = decodeBody(call.request, body);
+    const key = this.#key(target);
+    const object = this.#options.service.modify(target.info, key, () => decoded.value, writeOptions(call, subresource, decoded.problems));
+    this.#answer(call, target.info, 200, object);
+  }
+
+  #patch(call: Call, target: RequestInfo, body: Buffer, subresource: string | undefined): void {
+    const { info } = target;
+    const type = (call.request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
+    if (type === 'application/apply-patch+yaml') call.verb = 'APPLY';
+    const key = this.#key(target);
+    const options = writeOptions(call, subresource, []);
+    const { object, created } = applyPatch(this.#options.service, {
+      info,
+      key,
+      type,
+      body,
+      options,
+      force: call.query.get('force') === 'true',
+      now: this.#options.now,
+    });
+    this.#answer(call, info, created ? 201 : 200, object);
+  }
+
+  #delete(call: Call, target: RequestInfo, body: Buffer): void {
+    const { info } = target;
+    const options = readDeleteOptions(body.length === 0 ? {} : asObject(decodeBody(call.request, body).value), call.query);
+    const { object, gone } = this.#options.service.delete(info, this.#key(target), options);
+    const returnsObject = !gone || (info.group === '' && (info.plural === 'pods' || info.plural === 'serviceaccounts'));
+    if (returnsObject) return this.#answer(call, info, 200, object);
+    const details = {
+      name: object.metadata.name,
+      ...(info.group === '' ? {} : { group: info.group }),
+      kind: info.plural,
+      uid: object.metadata.uid,
+    };
+    sendJson(call, 200, JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }));
+  }
+
+  #deleteCollection(call: Call, target: RequestInfo, body: Buffer): void {
+    const { info } = target;
+    if (info.namespaced && target.namespace === undefined) throw methodNotAllowed();
+    call.verb = 'DELETECOLLECTION';
+    const options = readDeleteOptions(body.length === 0 ? {} : asObject(decodeBody(call.request, body).value), call.query);
+    const listed = this.#options.lister.list(info, target.namespace, call.query);
+    for (const item of listed.items)
+      this.#options.service.delete(info, { namespace: item.metadata.namespace ?? '', name: item.metadata.name }, options);
+    this.#sendList(call, info, listed.items, { resourceVersion: String(listed.revision) });
+  }
+
+  #list(call: Call, target: RequestInfo): void {
+    call.verb = 'LIST';
+    const result = this.#options.lister.list(target.info, target.namespace, call.query);
+    this.#sendList(call, target.info, result.items, {
+      resourceVersion: String(result.revision),
+      ...(result.continueToken === undefined ? {} : { continue: result.continueToken }),
+      ...(result.remaining === undefined ? {} : { remainingItemCount: result.remaining }),
+    });
+  }
+
+  #sendList(call: Call, info: ResourceInfo, items: readonly StoredObject[], metadata: KubeList<StoredObject>['metadata']): void {
+    const form = wantedForm(call);
+    if (form === 'Table') return sendJson(call, 200, JSON.stringify(toTable(info, items, { ...this.#tableOptions(call), metadata })));
+    const partial = form === 'PartialObjectMetadata';
+    const kind = partial ? 'PartialObjectMetadataList' : info.listKind;
+    const apiVersion = partial ? 'meta.k8s.io/v1' : apiVersionOf(info);
+    const texts = items.map((item) => (partial ? encodePartial(item) : encodeItem(info, item)));
+    const head = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)}`;
+    sendJson(call, 200, `${head},"items":[${texts.join(',')}]}`);
+  }
+
+  #watch(call: Call, target: RequestInfo): void {
+    call.verb = 'WATCH';
+    const { info, namespace } = target;
+    const { query } = call;
+    if (target.name !== undefined) query.set('fieldSelector', `metadata.name=${target.name}`);
+    const sendInitialEvents = isTrue(query.get('sendInitialEvents'));
+    if (sendInitialEvents && query.get('resourceVersionMatch') !== 'NotOlderThan') {
+      throw badRequest(
+        'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+      );
+    }
+    const text = query.get('resourceVersion') ?? '';
+    const timeoutSeconds = Number(query.get('timeoutSeconds') ?? 0);
+    const form = wantedForm(call);
+    this.#options.watches.start(
+      {
+        info,
+        namespace,
+        predicate: selectorOf(info, query),
+        revision: text === '' ? undefined : parseRevision(text),
+        bookmarks: isTrue(query.get('allowWatchBookmarks')),
+        sendInitialEvents,
+        timeoutMs: timeoutSeconds > 0 ? timeoutSeconds * 1000 : defaultWatchMs,
+        ...(form === 'Object' ? {} : { encode: this.#watchEncoder(call, info, form) }),
+      },
+      call.response,
+    );
+  }
+
+  #watchEncoder(call: Call, info: ResourceInfo, form: 'Table' | 'PartialObjectMetadata'): (object: StoredObject) => string {
+    if (form === 'PartialObjectMetadata') return encodePartial;
+    let withDefinitions = true;
+    return (object) => {
+      const metadata = { resourceVersion: object.metadata.resourceVersion ?? '' };
+      const text = JSON.stringify(toTable(info, [object], { ...this.#tableOptions(call), metadata, withDefinitions }));
+      withDefinitions = false;
+      return text;
+    };
+  }
+
+  #answer(call: Call, info: ResourceInfo, code: number, object: StoredObject): void {
+    const form = call.request.method === 'GET' ? wantedForm(call) : 'Object';
+    if (form === 'Table') {
+      const metadata = { resourceVersion: object.metadata.resourceVersion ?? '' };
+      return sendJson(call, code, JSON.stringify(toTable(info, [object], { ...this.#tableOptions(call), metadata })));
+    }
+    sendJson(call, code, form === 'PartialObjectMetadata' ? encodePartial(object) : encodeObject(info, object));
+  }
+
+  #tableOptions(call: Call): { nowMs: number; includeObject: 'None' | 'Metadata' | 'Object' } {
+    const include = call.query.get('includeObject');
+    return { nowMs: this.#options.now(), includeObject: include === 'None' || include === 'Object' ? include : 'Metadata' };
+  }
+}
+
+const isTrue = (text: string | null): boolean => text === 'true' || text === '1';
+
+const isWatch = (call: Call): boolean => isTrue(call.query.get('watch'));
+
+/** The first form of the Accept header that this server can write. */
+function wantedForm(call: Call): 'Table' | 'PartialObjectMetadata' | 'Object' {
+  for (const type of (call.request.headers.accept ?? '').split(',')) {
+    if (!type.includes('json') && !type.includes('*/*')) continue;
+    if (type.includes('as=Table')) return 'Table';
+    return type.includes('as=PartialObjectMetadata') ? 'PartialObjectMetadata' : 'Object';
+  }
+  return 'Object';
+}
+
+function unknownSubresource(info: ResourceInfo, name: string | undefined): Error {
+  const streaming = info.plural === 'pods' && ['exec', 'attach', 'portforward', 'proxy'].includes(name ?? '');
+  return streaming ? notImplemented(name ?? '') : pathNotFound();
+}
+
+const notImplemented = (name: string): Error =>
+  badRequest(`pods/${name} is not available in the sandbox: containers are local processes without a shell session to join`);
+
+function readDeleteOptions(body: Readonly<Record<string, unknown>>, query: URLSearchParams): DeleteOptions {
+  const graceText = query.get('gracePeriodSeconds');
+  const grace = body.gracePeriodSeconds ?? (graceText === null ? undefined : Number(graceText));
+  if (grace !== undefined && (typeof grace !== 'number' || !Number.isInteger(grace) || grace < 0)) {
+    throw badRequest(`gracePeriodSeconds must be a non-negative integer, not ${JSON.stringify(grace)}`);
+  }
+  const orphan = body.orphanDependents === true ? 'Orphan' : undefined;
+  const dryRun = Array.isArray(body.dryRun) ? body.dryRun.includes('All') : query.get('dryRun') === 'All';
+  return {
+    dryRun,
+    gracePeriodSeconds: grace,
+    propagationPolicy: asString(body.propagationPolicy) ?? query.get('propagationPolicy') ?? orphan,
+    uid: asString(field(body.preconditions, 'uid')),
+    resourceVersion: asString(field(body.preconditions, 'resourceVersion')),
+  };
+}
+
+function writeOptions(call: Call, subresource: string | undefined, decodingErrors: readonly string[]): WriteOptions {
+  const dryRun = call.query.get('dryRun');
+  if (dryRun !== null && dryRun !== 'All') {
+    throw badRequest(` "" is invalid: dryRun: Unsupported value: ${JSON.stringify([dryRun])}: supported values: "All"`);
+  }
+  const validation = call.query.get('fieldValidation') ?? 'Warn';
+  if (validation !== 'Ignore' && validation !== 'Warn' && validation !== 'Strict') {
+    throw badRequest(` "" is invalid: fieldValidation: Unsupported value: "${validation}": supported values: "Ignore", "Strict", "Warn"`);
+  }
+  const agent = (call.request.headers['user-agent'] ?? '').split('/')[0] ?? '';
+  return {
+    dryRun: dryRun === 'All',
+    fieldValidation: validation,
+    manager: call.query.get('fieldManager') ?? (agent === '' ? 'unknown' : agent),
+    warn: (text) => call.warnings.push(text),
+    subresource,
+    decodingErrors,
+  };
+}

@@ -1,0 +1,182 @@
+/**
+ * The HTTPS front: authentication, routing, limits and the form of answers. Every failure leaves as a metav1.Status, and every request
+ * is counted as kube-apiserver counts it.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { ApiFailure, badRequest, methodNotAllowed, pathNotFound } from './failure.ts';
+import { discovery } from './discovery.ts';
+import { openapi } from './openapi.ts';
+import { parsePath } from './requestInfo.ts';
+import type { RequestInfo } from './requestInfo.ts';
+import type { Registry } from './registry.ts';
+import { RequestMetrics } from './requestMetrics.ts';
+import type { ResourceHandlers } from './resourceHandlers.ts';
+import type { WatchHub } from './watches.ts';
+
+/** One request on its way through the handlers. */
+export interface Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Warning headers to send with the answer. */
+  readonly warnings: string[];
+  /** What the request counts as. */
+  verb: string;
+  target?: RequestInfo;
+}
+
+export interface ServerOptions {
+  readonly tls: { readonly certPem: string; readonly keyPem: string };
+  readonly token: string;
+  readonly registry: Registry;
+  readonly handlers: ResourceHandlers;
+  readonly watches: WatchHub;
+  readonly log: (line: string) => void;
+}
+
+const maxBodyBytes = 3 * 1024 * 1024;
+
+const version = {
+  major: '1',
+  minor: '36',
+  gitVersion: 'v1.36.0+sandbox',
+  gitCommit: '0000000000000000000000000000000000000000',
+  gitTreeState: 'clean',
+  buildDate: '2026-01-01T00:00:00Z',
+  goVersion: 'none',
+  compiler: 'node',
+  platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+};
+
+export class ApiServer {
+  readonly #options: ServerOptions;
+  readonly #metrics = new RequestMetrics();
+  readonly #server: Server;
+  readonly #token: Buffer;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#token = Buffer.from(`Bearer ${options.token}`);
+    this.#server = createServer({ cert: options.tls.certPem, key: options.tls.keyPem, keepAliveTimeout: 90_000 }, (request, response) => {
+      void this.#serve(request, response);
+    });
+  }
+
+  /** Resolves with the port that is listened on. */
+  async listen(port: number, host: string): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, () => resolve());
+    });
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Ends all watches, refuses new connections, and resolves when every connection is closed. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#options.watches.closeAll();
+    this.#server.closeIdleConnections();
+    // Whatever is still answering gets one turn of the loop to flush.
+    setTimeout(() => this.#server.closeAllConnections(), 50);
+    await closed;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'https://sandbox');
+    const call: Call = { request, response, path: url.pathname, query: url.searchParams, warnings: [], verb: request.method ?? 'GET' };
+    response.on('finish', () => this.#metrics.count(call));
+    try {
+      this.#authenticate(request);
+      await this.#route(call);
+    } catch (error) {
+      const failure = error instanceof ApiFailure ? error : this.#unexpected(call, error);
+      sendFailure(call, failure);
+    }
+  }
+
+  #authenticate(request: IncomingMessage): void {
+    const given = Buffer.from(request.headers.authorization ?? '');
+    if (given.length !== this.#token.length || !timingSafeEqual(given, this.#token))
+      throw new ApiFailure(401, 'Unauthorized', 'Unauthorized');
+  }
+
+  async #route(call: Call): Promise<void> {
+    const { path } = call;
+    if (path === '/healthz' || path === '/livez' || path === '/readyz') return sendText(call, 'ok');
+    if (path === '/version') return sendJson(call, 200, JSON.stringify(version));
+    if (path === '/metrics') return sendText(call, this.#metrics.text());
+    const infos = this.#options.registry.all();
+    const discovered = discovery(path, call.request.headers.accept, infos);
+    if (discovered !== undefined) {
+      call.response.setHeader('content-type', discovered.contentType);
+      return sendJson(call, 200, JSON.stringify(discovered.body));
+    }
+    if (path.startsWith('/openapi/')) return this.#openapi(call);
+    const target = parsePath(this.#options.registry, path);
+    if (target === undefined) throw pathNotFound();
+    call.target = target;
+    await this.#options.handlers.handle(call, target, await readBody(call));
+  }
+
+  #openapi(call: Call): void {
+    if (call.request.method !== 'GET') throw methodNotAllowed();
+    const document = openapi(call.path, this.#options.registry.all());
+    if (document === undefined) throw pathNotFound();
+    sendJson(call, 200, JSON.stringify(document));
+  }
+
+  #unexpected(call: Call, error: unknown): ApiFailure {
+    if (error instanceof URIError) return badRequest(`the path is not valid: ${error.message}`);
+    this.#options.log(
+      `${call.request.method ?? ''} ${call.path}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
+    return new ApiFailure(500, 'InternalError', `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function readBody(call: Call): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of call.request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBodyBytes) {
+      call.response.setHeader('connection', 'close');
+      throw new ApiFailure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${maxBodyBytes}`);
+    }
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+}
+
+export function sendJson(call: Call, code: number, text: string): void {
+  const { response } = call;
+  if (response.headersSent || response.destroyed) return void response.end();
+  if (!response.hasHeader('content-type')) response.setHeader('content-type', 'application/json');
+  if (call.warnings.length > 0)
+    response.setHeader(
+      'warning',
+      call.warnings.map((text) => `299 - ${JSON.stringify(text)}`),
+    );
+  response.statusCode = code;
+  response.setHeader('content-length', Buffer.byteLength(text));
+  response.end(text);
+}
+
+function sendText(call: Call, text: string): void {
+  call.response.setHeader('content-type', 'text/plain; charset=utf-8');
+  call.response.end(text);
+}
+
+function sendFailure(call: Call, failure: ApiFailure): void {
+  const retry = failure.status.details?.retryAfterSeconds;
+  if (!call.response.headersSent) {
+    call.response.setHeader('content-type', 'application/json');
+    if (retry !== undefined) call.response.setHeader('retry-after', String(retry));
+  }
+  sendJson(call, failure.code, JSON.stringify(failure.status));
+}

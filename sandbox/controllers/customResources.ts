@@ -1,0 +1,227 @@
+/**
+ * CustomResourceDefinitions at run time: checks them, serves what they define as soon as they are stored, sets the conditions that
+ * clients wait for, and removes the instances when a definition is deleted.
+ */
+import type { ObjectService } from '../api/objectService.ts';
+import { invalidValue, required, unsupported } from '../api/failure.ts';
+import { asArray, asObject, asString, field, isObject } from '../api/json.ts';
+import type { Registry } from '../api/registry.ts';
+import type { FieldError, ObjectSchema, PrinterColumn, ResourceInfo, Strategy, SubresourceInfo } from '../api/resourceInfo.ts';
+import type { Storage, StoredObject } from '../storage/storage.ts';
+
+const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
+const statusVerbs = ['get', 'patch', 'update'] as const;
+
+export type SchemaCompiler = (openAPIV3Schema: unknown) => ObjectSchema;
+
+const strings = (value: unknown): readonly string[] => asArray(value).filter((item) => typeof item === 'string');
+
+export const crdStrategy: Strategy = {
+  prepare(object, old) {
+    if (!isObject(object.spec)) object.spec = {};
+    const spec = object.spec as Record<string, unknown>;
+    if (isObject(spec.names)) {
+      const kind = asString(spec.names.kind) ?? '';
+      spec.names.singular ??= kind.toLowerCase();
+      spec.names.listKind ??= `${kind}List`;
+    }
+    spec.conversion ??= { strategy: 'None' };
+    if (old !== undefined) return;
+    const meta = object.metadata as Record<string, unknown>;
+    meta.finalizers = [...new Set([...asArray(meta.finalizers), cleanupFinalizer])];
+    delete object.status;
+  },
+
+  validate(object, old, subresource) {
+    if (subresource === 'status') return [];
+    const spec = asObject(object.spec);
+    const names = asObject(spec.names);
+    const errors: FieldError[] = [];
+    const expected = `${asString(names.plural) ?? ''}.${asString(spec.group) ?? ''}`;
+    if (object.metadata.name !== expected)
+      errors.push(invalidValue('metadata.name', object.metadata.name, 'must be spec.names.plural+"."+spec.group'));
+    for (const name of ['plural', 'kind']) if (asString(names[name]) === undefined) errors.push(required(`spec.names.${name}`));
+    if (spec.scope !== 'Namespaced' && spec.scope !== 'Cluster')
+      errors.push(unsupported('spec.scope', spec.scope ?? '', ['Cluster', 'Namespaced']));
+    const versions = asArray(spec.versions);
+    if (versions.filter((version) => field(version, 'storage') === true).length !== 1) {
+      errors.push(
+        invalidValue(
+          'spec.versions',
+          versions.map((version) => field(version, 'name')),
+          'must have exactly one version marked as storage version',
+        ),
+      );
+    }
+    versions.forEach((version, i) => {
+      if (field(field(version, 'schema'), 'openAPIV3Schema') === undefined)
+        errors.push(required(`spec.versions[${i}].schema.openAPIV3Schema`, 'schemas are required'));
+    });
+    if (old !== undefined && field(old.spec, 'scope') !== spec.scope)
+      errors.push(invalidValue('spec.scope', spec.scope, 'field is immutable'));
+    return errors;
+  },
+};
+
+const defaultColumn: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', priority: 0 };
+
+function columnsOf(version: unknown): readonly PrinterColumn[] {
+  const columns = asArray(field(version, 'additionalPrinterColumns')).map((column) => {
+    const value = asObject(column);
+    return {
+      name: asString(value.name) ?? '',
+      type: asString(value.type) ?? 'string',
+      jsonPath: asString(value.jsonPath) ?? '',
+      priority: typeof value.priority === 'number' ? value.priority : 0,
+      ...(typeof value.format === 'string' ? { format: value.format } : {}),
+      ...(typeof value.description === 'string' ? { description: value.description } : {}),
+    };
+  });
+  return columns.length === 0 ? [defaultColumn] : columns;
+}
+
+/** What a definition serves, one entry a version. */
+function infosOf(crd: StoredObject, compile: SchemaCompiler): readonly ResourceInfo[] {
+  const spec = asObject(crd.spec);
+  const names = asObject(spec.names);
+  const kind = asString(names.kind) ?? '';
+  const group = asString(spec.group) ?? '';
+  const plural = asString(names.plural) ?? '';
+  return asArray(spec.versions)
+    .filter((version) => field(version, 'served') === true)
+    .map((version) => {
+      const openAPIV3Schema = asObject(field(field(version, 'schema'), 'openAPIV3Schema'));
+      const status: readonly SubresourceInfo[] = isObject(field(field(version, 'subresources'), 'status'))
+        ? [{ name: 'status', kind, verbs: statusVerbs }]
+        : [];
+      return {
+        group,
+        version: asString(field(version, 'name')) ?? '',
+        plural,
+        kind,
+        namespaced: spec.scope === 'Namespaced',
+        singular: asString(names.singular) ?? kind.toLowerCase(),
+        listKind: asString(names.listKind) ?? `${kind}List`,
+        shortNames: strings(names.shortNames),
+        categories: strings(names.categories),
+        verbs: ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch'],
+        columns: columnsOf(version),
+        subresources: status,
+        crd,
+        openAPIV3Schema,
+        schema: compile(openAPIV3Schema),
+        bucket: `${group}/${plural}`,
+        hasGeneration: true,
+        requiresResourceVersion: true,
+        selectableFields: asArray(field(version, 'selectableFields')).map((item) =>
+          (asString(field(item, 'jsonPath')) ?? '').replace(/^\./, ''),
+        ),
+      };
+    });
+}
+
+export class CustomResourceController {
+  readonly #storage: Storage;
+  readonly #service: ObjectService;
+  readonly #registry: Registry;
+  readonly #compile: SchemaCompiler;
+  readonly #now: () => number;
+  readonly #crds: ResourceInfo;
+  #stops: (() => void)[] = [];
+
+  constructor(parts: { storage: Storage; service: ObjectService; registry: Registry; compile: SchemaCompiler; now: () => number }) {
+    this.#storage = parts.storage;
+    this.#service = parts.service;
+    this.#registry = parts.registry;
+    this.#compile = parts.compile;
+    this.#now = parts.now;
+    this.#crds = parts.registry.of({
+      group: 'apiextensions.k8s.io',
+      version: 'v1',
+      plural: 'customresourcedefinitions',
+      kind: 'CustomResourceDefinition',
+      namespaced: false,
+    });
+  }
+
+  start(): void {
+    for (const crd of this.#storage.list(this.#crds.bucket)) this.#sync(crd);
+    this.#stops.push(
+      this.#storage.subscribe(this.#crds.bucket, (event) => {
+        if (event.type === 'DELETED') this.#registry.setCustom(event.object.metadata.name, []);
+        else setImmediate(() => this.#sync(this.#storage.get(this.#crds.bucket, { namespace: '', name: event.object.metadata.name })));
+      }),
+      // An instance that ends may be the last one a deleted definition waits for.
+      this.#storage.subscribe(undefined, (event) => {
+        if (event.type !== 'DELETED' || !event.bucket.includes('/')) return;
+        const [group, plural] = event.bucket.split('/');
+        const crd = this.#storage.get(this.#crds.bucket, { namespace: '', name: `${plural ?? ''}.${group ?? ''}` });
+        if (crd?.metadata.deletionTimestamp !== undefined) setImmediate(() => this.#sync(crd));
+      }),
+    );
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop();
+    this.#stops = [];
+  }
+
+  #sync(crd: StoredObject | undefined): void {
+    if (crd === undefined) return;
+    const { name } = crd.metadata;
+    if (crd.metadata.deletionTimestamp !== undefined) return this.#finalize(crd);
+    const current = this.#registry.customOf(name);
+    if (current[0]?.crd?.metadata.generation !== crd.metadata.generation) this.#registry.setCustom(name, infosOf(crd, this.#compile));
+    const spec = asObject(crd.spec);
+    const stored = asArray(spec.versions).find((version) => field(version, 'storage') === true);
+    this.#service.modify(
+      this.#crds,
+      { namespace: '', name },
+      (object) => ({
+        ...object,
+        status: {
+          conditions: this.#conditions(object),
+          acceptedNames: spec.names,
+          storedVersions: [...new Set([...strings(field(object.status, 'storedVersions')), asString(field(stored, 'name')) ?? ''])],
+        },
+      }),
+      { subresource: 'status' },
+    );
+  }
+
+  #conditions(crd: StoredObject): readonly unknown[] {
+    const old = asArray(field(crd.status, 'conditions'));
+    if (old.length > 0) return old;
+    const lastTransitionTime = `${new Date(this.#now()).toISOString().slice(0, 19)}Z`;
+    return [
+      { type: 'NamesAccepted', status: 'True', reason: 'NoConflicts', message: 'no conflicts found', lastTransitionTime },
+      {
+        type: 'Established',
+        status: 'True',
+        reason: 'InitialNamesAccepted',
+        message: 'the initial names have been accepted',
+        lastTransitionTime,
+      },
+    ];
+  }
+
+  #finalize(crd: StoredObject): void {
+    const key = { namespace: '', name: crd.metadata.name };
+    const infos = this.#registry.customOf(crd.metadata.name);
+    const bucket = `${String(field(crd.spec, 'group'))}/${String(field(field(crd.spec, 'names'), 'plural'))}`;
+    const [info] = infos;
+    if (info !== undefined) {
+      for (const item of this.#storage.list(bucket)) {
+        if (item.metadata.deletionTimestamp === undefined)
+          this.#service.delete(info, { namespace: item.metadata.namespace ?? '', name: item.metadata.name });
+      }
+    }
+    if (this.#storage.list(bucket).length > 0) return;
+    const current = this.#service.find(this.#crds, key);
+    if (current?.metadata.finalizers?.includes(cleanupFinalizer) !== true) return;
+    this.#service.modify(this.#crds, key, (object) => ({
+      ...object,
+      metadata: { ...object.metadata, finalizers: object.metadata.finalizers?.filter((finalizer) => finalizer !== cleanupFinalizer) },
+    }));
+  }
+}

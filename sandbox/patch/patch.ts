@@ -1,0 +1,71 @@
+/** The four kinds of patch over HTTP, told apart by their content type. */
+import type { ObjectKey } from '../../operator/kube/objects.ts';
+import { applyPatch as applyJsonPatch } from 'rfc6902';
+import type { Operation } from 'rfc6902';
+import { parseText } from '../api/decode.ts';
+import { ApiFailure, badRequest } from '../api/failure.ts';
+import { cloneJson, isObject } from '../api/json.ts';
+import type { JsonObject } from '../api/json.ts';
+import type { ObjectService, WriteOptions } from '../api/objectService.ts';
+import type { ResourceInfo } from '../api/resourceInfo.ts';
+import type { StoredObject } from '../storage/storage.ts';
+
+export interface PatchRequest {
+  readonly info: ResourceInfo;
+  readonly key: ObjectKey;
+  readonly type: string;
+  readonly body: Buffer;
+  readonly options: WriteOptions;
+  readonly force: boolean;
+  readonly now: () => number;
+}
+
+/** RFC 7386. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const result: JsonObject = isObject(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (key === '__proto__') continue;
+    if (value === null) delete result[key];
+    else result[key] = mergePatch(result[key], value);
+  }
+  return result;
+}
+
+function jsonPatch(info: ResourceInfo, object: StoredObject, patch: unknown): unknown {
+  if (!Array.isArray(patch)) throw badRequest('a JSON patch must be a list of operations');
+  const copy = cloneJson(object);
+  const failed = applyJsonPatch(copy, patch as Operation[]).find((error) => error !== null);
+  if (failed !== undefined)
+    throw new ApiFailure(422, 'Invalid', `the server rejected our request due to an error in our request: ${failed.message}`, {
+      name: object.metadata.name,
+      kind: info.kind,
+    });
+  return copy;
+}
+
+/** Applies one patch request; `created` tells that a server-side apply made the object. */
+export function applyPatch(service: ObjectService, request: PatchRequest): { readonly object: StoredObject; readonly created: boolean } {
+  const { info, key, type, options } = request;
+  const patch = parseText(request.body.toString(), type.endsWith('yaml'));
+  const modify = (change: (current: StoredObject) => unknown): { object: StoredObject; created: boolean } => ({
+    object: service.modify(info, key, change, options),
+    created: false,
+  });
+  switch (type) {
+    case 'application/merge-patch+json':
+      return modify((current) => mergePatch(current, patch));
+    case 'application/json-patch+json':
+      return modify((current) => jsonPatch(info, current, patch));
+    case 'application/strategic-merge-patch+json':
+      return modify((current) => mergePatch(current, patch));
+    default: {
+      const known = 'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml';
+      throw new ApiFailure(
+        415,
+        'UnsupportedMediaType',
+        `the body of the request was in an unknown format - accepted media types include: ${known}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The embedded cluster: a Kubernetes API on loopback, over HTTPS with a CA of its own, and a kubelet that runs pods as local processes.
+ * startSandbox() returns when the API answers; close() ends watches, processes and connections, and removes what was made on disk.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { builtins } from './api/builtins.ts';
+import { inProcessApi } from './api/inProcess.ts';
+import { Lister } from './api/lists.ts';
+import { ObjectService } from './api/objectService.ts';
+import { Registry } from './api/registry.ts';
+import { ResourceHandlers } from './api/resourceHandlers.ts';
+import { ApiServer } from './api/server.ts';
+import { WatchHub } from './api/watches.ts';
+import { CustomResourceController } from './controllers/customResources.ts';
+import { GarbageCollector } from './controllers/garbageCollector.ts';
+import { NamespaceController } from './controllers/namespaces.ts';
+import { kubeconfigText, writeKubeconfig } from './kubeconfigFile.ts';
+import { MemoryStorage } from './storage/memoryStorage.ts';
+import type { SandboxApi } from './storage/storage.ts';
+import { createAuthority } from './tls.ts';
+
+export interface SandboxOptions {
+  /** 0, the default: any free port. */
+  readonly port?: number;
+  readonly host?: '127.0.0.1';
+  /** Where pods and the kubeconfig live; a temporary directory, removed by close(), when absent. */
+  readonly dir?: string;
+  /** Run pods as processes; default true. Without it pods stay Pending until somebody writes their status. */
+  readonly kubelet?: boolean;
+  readonly log?: (line: string) => void;
+  /** Events kept per resource; a watch from before that gets 410. */
+  readonly historySize?: number;
+  readonly bookmarkIntervalMs?: number;
+  readonly now?: () => number;
+}
+
+export interface Sandbox {
+  readonly url: string;
+  readonly caPem: string;
+  readonly token: string;
+  readonly kubeconfig: string;
+  readonly kubeconfigPath: string;
+  readonly api: SandboxApi;
+  /** Forgets the history, as etcd's compaction does: watches and continues from earlier revisions get 410. */
+  compact(): void;
+  close(): Promise<void>;
+}
+
+const defaultBookmarkMs = 30_000;
+
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const { host = '127.0.0.1', log = () => undefined, now = Date.now } = options;
+  const temporary = options.dir === undefined ? await mkdtemp(path.join(tmpdir(), 'prow-sandbox-')) : undefined;
+  const dir = options.dir ?? temporary ?? '';
+  const authority = await createAuthority();
+  const token = randomBytes(24).toString('base64url');
+  const storage = new MemoryStorage(options.historySize);
+  const registry = new Registry(builtins);
+  const service = new ObjectService(storage, now);
+  const watches = new WatchHub(storage, service, options.bookmarkIntervalMs ?? defaultBookmarkMs);
+  const controllers = [
+    new GarbageCollector(storage, service, registry, log),
+    new NamespaceController(storage, service, registry, authority.caPem),
+    new CustomResourceController({ storage, service, registry, compile: compileSchema, now }),
+  ];
+  for (const controller of controllers) controller.start();
+  const api = inProcessApi(storage, service, registry);
+  const handlers = new ResourceHandlers({ service, lister: new Lister(storage, service), watches, now });
+  const server = new ApiServer({ tls: authority.server, token, registry, handlers, watches, log });
+  const port = await server.listen(options.port ?? 0, host);
+  const target = { url: `https://${host}:${port}`, caPem: authority.caPem, token };
+  const kubeconfigPath = path.join(dir, 'kubeconfig');
+  await writeKubeconfig(kubeconfigPath, target);
+  return {
+    ...target,
+    kubeconfig: kubeconfigText(target),
+    kubeconfigPath,
+    api,
+    compact: () => storage.compact(),
+    async close() {
+      for (const controller of controllers) controller.stop();
+      await server.close();
+      if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+    },
+  };
+}
+
+const compileSchema = (): {
+  prune(o: unknown): { object: unknown; pruned: string[] };
+  applyDefaults(o: unknown): unknown;
+  validate(): [];
+} => ({
+  prune: (object) => ({ object, pruned: [] }),
+  applyDefaults: (object) => object,
+  validate: () => [],
+});
