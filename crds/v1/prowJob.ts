@@ -195,14 +195,17 @@ export const templateFields = { ...upstreamFields, ...addedFields };
 
 const immutableMessage = 'a ProwJob cannot change after its creation; create a new one instead';
 
+/** How a rule writes a field: CEL reserves the word namespace. */
+const inRule = (field: string): string => (field === 'namespace' ? '__namespace__' : field);
+
+function immutableRule(field: string): string {
+  const [now, before] = [`self.${inRule(field)}`, `oldSelf.${inRule(field)}`];
+  return `has(${now}) == has(${before}) && (!has(${now}) || ${now} == ${before})`;
+}
+
 /** One rule per field, so that the refusal names it. */
 const immutable = (fields: readonly string[]): readonly ValidationRule[] =>
-  fields.map((field) => ({
-    rule: `has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field})`,
-    message: immutableMessage,
-    reason: 'FieldValueForbidden',
-    fieldPath: `.${field}`,
-  }));
+  fields.map((field) => ({ rule: immutableRule(field), message: immutableMessage, reason: 'FieldValueForbidden', fieldPath: `.${field}` }));
 
 const required = { type: stringEnum(prowJobTypes, 'What caused the run.'), job: name('Name of the job.', 1024) };
 
