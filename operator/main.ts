@@ -1,0 +1,52 @@
+/**
+ * The command line: parses, wires, starts. Each command lives in operator/commands/ and is loaded only when it is called, so that
+ * `validate` does not pay for the sandbox and the operator does not pay for either.
+ */
+import { Command } from 'commander';
+
+import type { RunOptions } from './commands/run.ts';
+import type { SandboxOptions } from './commands/sandbox.ts';
+import type { ValidateOptions } from './commands/validate.ts';
+import { version } from './version.ts';
+
+const program = new Command('prow-operator')
+  .description('Continuous integration the Kubernetes way: Periodic, ProwJob, PluginConfig and BuildCluster objects, and the operator that runs them')
+  .version(version)
+  .showHelpAfterError();
+
+program
+  .command('run')
+  .description('run the operator against the cluster of the kubeconfig, or of the pod it runs in')
+  .option('--kubeconfig <file>', 'kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the pod service account)')
+  .option('--settings <file>', 'the operator settings, YAML; read again when the file changes')
+  .option('--namespace <name>', 'watch only this namespace (default: all)')
+  .option('--log-level <level>', 'debug, info, warn or error; overrides the settings')
+  .option('--log-format <format>', 'json or human; overrides the settings')
+  .action(async (options: RunOptions) => {
+    const { run } = await import('./commands/run.ts');
+    process.exitCode = await run(options);
+  });
+
+program
+  .command('validate')
+  .description('check manifests against the schemas, the CEL rules and the checks of the reconcilers; answers with file:line')
+  .argument('<file...>', 'YAML or JSON files, directories, or - for standard input')
+  .option('-o, --output <format>', 'text or json', 'text')
+  .action(async (files: string[], options: ValidateOptions) => {
+    const { validate } = await import('./commands/validate.ts');
+    process.exitCode = await validate(files, options);
+  });
+
+program
+  .command('sandbox')
+  .description('a Kubernetes API in one process that runs pods as local processes: for demos, development and tests')
+  .option('--port <port>', 'port on 127.0.0.1 (default: any free one)')
+  .option('--dir <dir>', 'keep pods, logs and the kubeconfig here (default: a temporary directory, removed at the end)')
+  .option('--kubeconfig <file>', 'where to write the kubeconfig (default: DIR/kubeconfig)')
+  .option('--no-crds', 'do not install the CRDs of prow.k8s.io')
+  .action(async (options: SandboxOptions) => {
+    const { sandbox } = await import('./commands/sandbox.ts');
+    process.exitCode = await sandbox(options);
+  });
+
+await program.parseAsync();
