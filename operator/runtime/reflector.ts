@@ -78,15 +78,23 @@ export class Reflector<T extends KubeObject> {
     return this.#state;
   }
 
-  /** Resolves when the signal aborts; never rejects. May be run once. */
+  /** Resolves when the signal aborts. Rejects only for a defect of ours that a new list cannot mend. May be run once. */
   async run(signal: AbortSignal): Promise<void> {
     this.#advance({ type: 'start' });
     while (!signal.aborted) {
-      const state = this.#state;
-      if (state.phase === 'listing') await this.#list(state.token, signal);
-      else if (state.phase === 'watching') await this.#watch(state.resourceVersion, signal);
-      else if (state.phase === 'backingOff') await this.#wait(state.untilMs, signal);
+      try {
+        await this.#turn(this.#state, signal);
+      } catch (error) {
+        if (this.#state.phase === 'backingOff') throw error;
+        this.#advance({ type: 'failed', failure: failureOf(error) });
+      }
     }
+  }
+
+  async #turn(state: ReflectorState, signal: AbortSignal): Promise<void> {
+    if (state.phase === 'listing') await this.#list(state.token, signal);
+    else if (state.phase === 'watching') await this.#watch(state.resourceVersion, signal);
+    else if (state.phase === 'backingOff') await this.#wait(state.untilMs, signal);
   }
 
   async #list(token: string | undefined, signal: AbortSignal): Promise<void> {

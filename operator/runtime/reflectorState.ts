@@ -162,7 +162,8 @@ function afterFailure(state: Listing | Watching, failure: Failure, moment: Momen
 /** A page is asked for again with its token, a watch from its version; a version or token that has expired leaves only the whole list. */
 function resumption(state: Listing | Watching, failure: Failure): Resume {
   const anew: Resume = { do: 'list', page: 1 };
-  if (failure.cause === 'expired') return anew;
+  // After a defect of ours nobody knows what the store has missed.
+  if (failure.cause === 'expired' || failure.cause === 'internal') return anew;
   if (state.phase === 'watching') return { do: 'watch', resourceVersion: state.resourceVersion };
   return state.token === undefined || failure.cause === 'malformed' ? anew : { do: 'list', page: state.page, token: state.token };
 }
