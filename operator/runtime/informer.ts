@@ -1,6 +1,7 @@
 /** A store and the reflector that keeps it: what a controller watches and reads. */
 import type { KubeObject } from '../kube/objects.ts';
 import type { ResourceType } from '../kube/resource.ts';
+import { catchUp } from './catchUp.ts';
 import { messageOf } from './errors.ts';
 import { Reflector } from './reflector.ts';
 import type { ReflectorOptions } from './reflector.ts';
@@ -17,12 +18,14 @@ export interface InformerOptions<T extends KubeObject> extends Omit<ReflectorOpt
 export class Informer<T extends KubeObject> {
   readonly type: ResourceType<T>;
   readonly store: Store<T>;
+  readonly #options: InformerOptions<T>;
   readonly #reflector: Reflector<T>;
 
   constructor(options: InformerOptions<T>) {
     const { indexers, transform, ...rest } = options;
     const logger = rest.logger.child({ resource: rest.type.plural });
     this.type = rest.type;
+    this.#options = options;
     this.store = new Store<T>({
       ...(indexers === undefined ? {} : { indexers }),
       transform: transform ?? dropManagedFields,
@@ -42,6 +45,26 @@ export class Informer<T extends KubeObject> {
   /** Lists and watches until the signal aborts. Once. */
   run(signal: AbortSignal): Promise<void> {
     return this.#reflector.run(signal);
+  }
+
+  /** Resolves when the store is at least as new as a consistent read that began after this call. For a replica that has just won. */
+  async catchUp(signal: AbortSignal): Promise<void> {
+    const { client, type, clock, namespace, labelSelector, fieldSelector } = this.#options;
+    const scope = {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    };
+    const seenVersion = (): string | undefined => (this.state.phase === 'watching' ? this.state.resourceVersion : undefined);
+    await catchUp({
+      client: { list: (of, query = {}) => client.list(of, query) },
+      type,
+      scope,
+      store: this.store,
+      seenVersion,
+      clock,
+      signal,
+    });
   }
 
   /** Resolves when the store holds a complete list; rejects with the signal's reason when it aborts first. */

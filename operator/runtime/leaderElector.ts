@@ -127,13 +127,9 @@ export class LeaderElector {
    * renew deadline). Call after `acquire`. Never rejects.
    */
   async hold(release: AbortSignal): Promise<LeadershipEnd> {
-    while (await this.#renewInTime(release)) {
-      const over = await sleep(this.#clock, this.#retryMs, release).then(
-        () => false,
-        () => true,
-      );
-      if (over) break;
-    }
+    do {
+      await sleep(this.#clock, this.#retryMs, release).catch(() => undefined);
+    } while (await this.#renewInTime(release));
     if (release.aborted && this.mayWrite()) {
       this.#end();
       await this.#release();

@@ -6,6 +6,7 @@
  * Stop: readiness off, intake off, passes drained, lease released, events flushed, informers and servers closed.
  */
 import type { Clock } from './clock.ts';
+import { sleep } from './clock.ts';
 import type { Controller } from './controller.ts';
 import { StoppedError, asError, messageOf } from './errors.ts';
 import type { HealthServer } from './health.ts';
@@ -52,6 +53,8 @@ export type Exit =
   | { readonly reason: 'failed'; readonly exitCode: 1; readonly error: Error };
 
 export type Phase = 'new' | 'starting' | 'standby' | 'leading' | 'stopping' | 'stopped';
+
+const catchUpRetryMs = 1_000;
 
 const lost: Exit = { reason: 'leaseLost', exitCode: 1 };
 const stoppedWell: Exit = { reason: 'stopped', exitCode: 0 };
@@ -172,9 +175,25 @@ export class Manager {
     });
   }
 
+  /** A read that fails is repeated: an API server that is away for a moment is no reason to give the lease back. */
   async #fresh(informer: ManagedInformer, signal: AbortSignal): Promise<void> {
     await informer.synced(signal);
-    if (this.#options.elector !== undefined) await informer.catchUp?.(signal);
+    if (this.#options.elector === undefined || informer.catchUp === undefined) return;
+    for (;;) {
+      try {
+        await informer.catchUp(signal);
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        const resource = informer.type.plural;
+        this.#logger.warn('A cache could not be brought up to date; trying again', {
+          resource,
+          error: messageOf(error),
+          retryInMs: catchUpRetryMs,
+        });
+        await sleep(this.#options.clock, catchUpRetryMs, signal);
+      }
+    }
   }
 
   async #stop(exit: Exit): Promise<void> {
