@@ -64,7 +64,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const controllers = [
     new GarbageCollector(storage, service, registry, log),
     new NamespaceController(storage, service, registry, authority.caPem),
-    new CustomResourceController({ storage, service, registry, compile: compileSchema, now }),
+    new CustomResourceController({ storage, service, registry, now }),
   ];
   for (const controller of controllers) controller.start();
   const api = inProcessApi(storage, service, registry);
@@ -87,13 +87,3 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     },
   };
 }
-
-const compileSchema = (): {
-  prune(o: unknown): { object: unknown; pruned: string[] };
-  applyDefaults(o: unknown): unknown;
-  validate(): [];
-} => ({
-  prune: (object) => ({ object, pruned: [] }),
-  applyDefaults: (object) => object,
-  validate: () => [],
-});

@@ -20,7 +20,7 @@ export class ApiFailure extends Error {
   }
 }
 
-const resourceDetails = (info: Named, name: string): NonNullable<ApiStatus['details']> => ({
+export const resourceDetails = (info: Named, name: string): NonNullable<ApiStatus['details']> => ({
   name,
   ...(info.group === '' ? {} : { group: info.group }),
   kind: info.plural,

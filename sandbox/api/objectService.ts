@@ -73,8 +73,7 @@ export class ObjectService {
     if (info.schema === undefined) return info.toServed === undefined ? stored : info.toServed(stored);
     const known = this.#defaulted.get(stored);
     if (known?.schema === info.schema) return known.object;
-    const apiVersion = `${info.group}/${info.version}`;
-    const object = deepFreeze({ ...(info.schema.applyDefaults(cloneJson(stored)) as StoredObject), apiVersion });
+    const object = deepFreeze(info.schema.applyDefaults(stored));
     this.#defaulted.set(stored, { schema: info.schema, object });
     return object;
   }
@@ -110,10 +109,11 @@ export class ObjectService {
     else delete meta.generation;
     if (info.crd !== undefined && hasStatusSubresource(info)) delete object.status;
     info.strategy?.prepare?.(object, undefined, undefined);
-    const next = (info.schema?.applyDefaults(object) ?? object) as StoredObject;
+    const next = (info.schema?.applyDefaults(object) ?? object) as unknown as StoredObject;
     this.#validate(info, next, undefined, undefined);
     if (this.#storage.get(info.bucket, { namespace, name }) !== undefined) throw alreadyExists(info, name);
-    trackFields(info, undefined, object, options, this.#stamp());
+    if (options.applied !== true) delete meta.managedFields;
+    trackFields(info, undefined, next as unknown as JsonObject, options, this.#stamp());
     return this.#commit(info, next, options);
   }
 
@@ -124,13 +124,13 @@ export class ObjectService {
   modify(info: ResourceInfo, key: ObjectKey, change: (current: StoredObject) => unknown, options: WriteOptions = {}): StoredObject {
     const served = this.get(info, key);
     const old = info.toServed === undefined ? served : (this.#storage.get(info.bucket, key) ?? served);
-    const object = this.#decode(info, change(served), options);
+    const decoded = this.#decode(info, change(served), options);
+    this.#checkNamespace(info, key.namespace, metaOf(decoded));
+    this.#checkIdentity(info, old, metaOf(decoded));
+    this.#keepSystemFields(info, old, decoded, options.subresource);
+    info.strategy?.prepare?.(decoded, old, options.subresource);
+    const object = info.schema?.applyDefaults(decoded) ?? decoded;
     const meta = metaOf(object);
-    this.#checkNamespace(info, key.namespace, meta);
-    this.#checkIdentity(info, old, meta);
-    this.#keepSystemFields(info, old, object, options.subresource);
-    info.strategy?.prepare?.(object, old, options.subresource);
-    if (info.schema !== undefined) info.schema.applyDefaults(object);
     if (info.hasGeneration && this.#desiredChanged(info, old, object)) meta.generation = (old.metadata.generation ?? 0) + 1;
     const next = object as unknown as StoredObject;
     this.#validate(info, next, old, options.subresource);
@@ -195,15 +195,17 @@ export class ObjectService {
     }
     const copy: JsonObject = { ...cloneJson(body), apiVersion, kind };
     const pruned = info.schema?.prune(copy);
-    const object = (pruned?.object ?? copy) as JsonObject;
+    const object = pruned?.object ?? copy;
     const problems = [...(options.decodingErrors ?? []), ...(pruned?.pruned ?? []).map((path) => `unknown field "${path}"`)];
     if (problems.length > 0 && options.fieldValidation === 'Strict')
       throw badRequest(
         `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}: strict decoding error: ${problems.join(', ')}`,
       );
     if (options.fieldValidation === 'Warn') for (const problem of problems) options.warn?.(problem);
-    info.schema?.applyDefaults(object);
-    return info.toStored === undefined ? object : info.toStored(object);
+    const complete = info.schema?.applyDefaults(object) ?? object;
+    // Defaulting shares what it did not change; what follows writes into metadata.
+    if (complete === copy || info.schema === undefined) return info.toStored === undefined ? complete : info.toStored(complete);
+    return { ...complete, ...(isObject(complete.metadata) ? { metadata: { ...complete.metadata } } : {}) };
   }
 
   #checkNamespace(info: ResourceInfo, namespace: string, meta: JsonObject): void {

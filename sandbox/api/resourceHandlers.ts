@@ -155,6 +155,7 @@ export class ResourceHandlers {
       options,
       force: call.query.get('force') === 'true',
       now: this.#options.now,
+      manager: call.query.get('fieldManager') ?? undefined,
     });
     this.#answer(call, info, created ? 201 : 200, object);
   }

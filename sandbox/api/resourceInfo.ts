@@ -2,6 +2,7 @@
  * Everything the API server knows of one served resource: its address, its names, what can be done with it, and how it is printed.
  * Built-in resources come from a table, custom ones from their CustomResourceDefinition; all handlers work from this alone.
  */
+import type { StructuralSchema } from '../../crds/structural.ts';
 import type { ResourceType } from '../../operator/kube/resource.ts';
 import type { StoredObject } from '../storage/storage.ts';
 
@@ -36,13 +37,6 @@ export interface FieldError {
   readonly message: string;
 }
 
-/** What the server asks of a custom resource's schema; crds/structural.ts is the implementation. */
-export interface ObjectSchema {
-  prune(object: unknown): { readonly object: unknown; readonly pruned: readonly string[] };
-  applyDefaults(object: unknown): unknown;
-  validate(object: unknown, old?: unknown): readonly FieldError[];
-}
-
 /** Rules of a built-in kind. Objects passed in are private copies and may be changed in place. */
 export interface Strategy {
   /** Defaults and server-set fields, before validation. */
@@ -64,7 +58,7 @@ export interface ResourceInfo extends ResourceType {
   readonly crd?: StoredObject;
   /** The version's openAPIV3Schema as written in the CRD. */
   readonly openAPIV3Schema?: Readonly<Record<string, unknown>>;
-  readonly schema?: ObjectSchema;
+  readonly schema?: StructuralSchema;
   /** Where the objects lie; two addresses of one kind (events) share one bucket. */
   readonly bucket: string;
   /** Objects of this kind carry metadata.generation. */

@@ -2,17 +2,16 @@
  * CustomResourceDefinitions at run time: checks them, serves what they define as soon as they are stored, sets the conditions that
  * clients wait for, and removes the instances when a definition is deleted.
  */
+import { SchemaError, StructuralSchema } from '../../crds/structural.ts';
 import type { ObjectService } from '../api/objectService.ts';
 import { invalidValue, required, unsupported } from '../api/failure.ts';
 import { asArray, asObject, asString, field, isObject } from '../api/json.ts';
 import type { Registry } from '../api/registry.ts';
-import type { FieldError, ObjectSchema, PrinterColumn, ResourceInfo, Strategy, SubresourceInfo } from '../api/resourceInfo.ts';
+import type { FieldError, PrinterColumn, ResourceInfo, Strategy, SubresourceInfo } from '../api/resourceInfo.ts';
 import type { Storage, StoredObject } from '../storage/storage.ts';
 
 const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 const statusVerbs = ['get', 'patch', 'update'] as const;
-
-export type SchemaCompiler = (openAPIV3Schema: unknown) => ObjectSchema;
 
 const strings = (value: unknown): readonly string[] => asArray(value).filter((item) => typeof item === 'string');
 
@@ -53,15 +52,23 @@ export const crdStrategy: Strategy = {
         ),
       );
     }
-    versions.forEach((version, i) => {
-      if (field(field(version, 'schema'), 'openAPIV3Schema') === undefined)
-        errors.push(required(`spec.versions[${i}].schema.openAPIV3Schema`, 'schemas are required'));
-    });
+    versions.forEach((version, i) => errors.push(...schemaErrors(version, `spec.versions[${i}].schema.openAPIV3Schema`)));
     if (old !== undefined && field(old.spec, 'scope') !== spec.scope)
       errors.push(invalidValue('spec.scope', spec.scope, 'field is immutable'));
     return errors;
   },
 };
+
+function schemaErrors(version: unknown, path: string): readonly FieldError[] {
+  const openAPIV3Schema = field(field(version, 'schema'), 'openAPIV3Schema');
+  if (openAPIV3Schema === undefined) return [required(path, 'schemas are required')];
+  try {
+    return new StructuralSchema(openAPIV3Schema) && [];
+  } catch (error) {
+    if (!(error instanceof SchemaError)) throw error;
+    return error.problems.map((problem) => ({ ...problem, path: problem.path === '<nil>' ? path : `${path}.${problem.path}` }));
+  }
+}
 
 const defaultColumn: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', priority: 0 };
 
@@ -81,7 +88,7 @@ function columnsOf(version: unknown): readonly PrinterColumn[] {
 }
 
 /** What a definition serves, one entry a version. */
-function infosOf(crd: StoredObject, compile: SchemaCompiler): readonly ResourceInfo[] {
+function infosOf(crd: StoredObject): readonly ResourceInfo[] {
   const spec = asObject(crd.spec);
   const names = asObject(spec.names);
   const kind = asString(names.kind) ?? '';
@@ -109,7 +116,7 @@ function infosOf(crd: StoredObject, compile: SchemaCompiler): readonly ResourceI
         subresources: status,
         crd,
         openAPIV3Schema,
-        schema: compile(openAPIV3Schema),
+        schema: new StructuralSchema(openAPIV3Schema),
         bucket: `${group}/${plural}`,
         hasGeneration: true,
         requiresResourceVersion: true,
@@ -124,16 +131,14 @@ export class CustomResourceController {
   readonly #storage: Storage;
   readonly #service: ObjectService;
   readonly #registry: Registry;
-  readonly #compile: SchemaCompiler;
   readonly #now: () => number;
   readonly #crds: ResourceInfo;
   #stops: (() => void)[] = [];
 
-  constructor(parts: { storage: Storage; service: ObjectService; registry: Registry; compile: SchemaCompiler; now: () => number }) {
+  constructor(parts: { storage: Storage; service: ObjectService; registry: Registry; now: () => number }) {
     this.#storage = parts.storage;
     this.#service = parts.service;
     this.#registry = parts.registry;
-    this.#compile = parts.compile;
     this.#now = parts.now;
     this.#crds = parts.registry.of({
       group: 'apiextensions.k8s.io',
@@ -171,7 +176,7 @@ export class CustomResourceController {
     const { name } = crd.metadata;
     if (crd.metadata.deletionTimestamp !== undefined) return this.#finalize(crd);
     const current = this.#registry.customOf(name);
-    if (current[0]?.crd?.metadata.generation !== crd.metadata.generation) this.#registry.setCustom(name, infosOf(crd, this.#compile));
+    if (current[0]?.crd?.metadata.generation !== crd.metadata.generation) this.#registry.setCustom(name, infosOf(crd));
     const spec = asObject(crd.spec);
     const stored = asArray(spec.versions).find((version) => field(version, 'storage') === true);
     this.#service.modify(

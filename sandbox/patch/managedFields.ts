@@ -1,9 +1,107 @@
-import type { ResourceInfo } from '../api/resourceInfo.ts';
+/**
+ * metadata.managedFields: who set which field. Every write through the API is recorded, so that a server-side apply can tell conflicts
+ * from free fields.
+ */
+import { apiVersionOf } from '../../operator/kube/resource.ts';
+import { asArray, equalJson, field, isObject } from '../api/json.ts';
 import type { JsonObject } from '../api/json.ts';
+import { hasStatusSubresource } from '../api/resourceInfo.ts';
+import type { ResourceInfo } from '../api/resourceInfo.ts';
 import type { StoredObject } from '../storage/storage.ts';
-export interface Tracked {
+import { difference, subtract, union } from './fieldSet.ts';
+import type { FieldSet } from './fieldSet.ts';
+import { rulesOf } from './mergeRules.ts';
+
+export interface ManagerEntry {
+  readonly manager: string;
+  readonly operation: 'Apply' | 'Update';
+  readonly apiVersion: string;
+  readonly time: string;
+  readonly fieldsType: 'FieldsV1';
+  readonly fieldsV1: FieldSet;
+  readonly subresource?: string;
+}
+
+export interface Writer {
   readonly manager?: string;
   readonly applied?: boolean;
   readonly subresource?: string | undefined;
 }
-export function trackFields(_info: ResourceInfo, _old: StoredObject | undefined, _object: JsonObject, _who: Tracked, _now: string): void {}
+
+const unmanagedMetadata = [
+  'name',
+  'namespace',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'selfLink',
+  'managedFields',
+];
+const unmanaged: FieldSet = {
+  'f:apiVersion': {},
+  'f:kind': {},
+  'f:metadata': { '.': {}, ...Object.fromEntries(unmanagedMetadata.map((name) => [`f:${name}`, {}])) },
+};
+
+export const entriesOf = (object: unknown): readonly ManagerEntry[] =>
+  asArray(field(field(object, 'metadata'), 'managedFields')).filter(
+    (entry): entry is ManagerEntry => isObject(entry) && isObject(entry.fieldsV1),
+  );
+
+/** Without what no manager owns: identity, and the half of the object that this subresource does not write. */
+export function ownable(info: ResourceInfo, set: FieldSet | undefined, subresource: string | undefined): FieldSet | undefined {
+  const rest = subtract(set, unmanaged);
+  if (rest === undefined || !hasStatusSubresource(info)) return rest;
+  const kept = Object.entries(rest).filter(([step]) => (subresource === 'status' ? step === 'f:status' : step !== 'f:status'));
+  return kept.length === 0 ? undefined : Object.fromEntries(kept);
+}
+
+export const sameWriter = (entry: ManagerEntry, manager: string, operation: string, subresource: string | undefined): boolean =>
+  entry.manager === manager && entry.operation === operation && entry.subresource === subresource;
+
+export function newEntry(
+  info: ResourceInfo,
+  writer: { manager: string; operation: 'Apply' | 'Update'; subresource: string | undefined },
+  fieldsV1: FieldSet,
+  time: string,
+): ManagerEntry {
+  const { manager, operation, subresource } = writer;
+  return {
+    manager,
+    operation,
+    apiVersion: apiVersionOf(info),
+    time,
+    fieldsType: 'FieldsV1',
+    fieldsV1,
+    ...(subresource === undefined ? {} : { subresource }),
+  };
+}
+
+/** Records in `object`, in place, that this writer changed what differs from `old`. */
+export function trackFields(info: ResourceInfo, old: StoredObject | undefined, object: JsonObject, writer: Writer, time: string): void {
+  const { manager, subresource } = writer;
+  if (manager === undefined || writer.applied === true || !isObject(object.metadata)) return;
+  const meta = object.metadata;
+  if (Array.isArray(meta.managedFields) && meta.managedFields.length === 0) delete meta.managedFields;
+  const before = entriesOf(object);
+  const delta = difference(old ?? {}, object, rulesOf(info));
+  const changed = ownable(info, delta.changed, subresource);
+  const removed = ownable(info, delta.removed, subresource);
+  if (changed === undefined && removed === undefined) return;
+  const lost = union(changed, removed);
+  const entries: ManagerEntry[] = [];
+  let own: FieldSet | undefined = changed;
+  for (const entry of before) {
+    if (sameWriter(entry, manager, 'Update', subresource)) own = union(subtract(entry.fieldsV1, removed), changed);
+    else {
+      const rest = subtract(entry.fieldsV1, lost);
+      if (rest !== undefined) entries.push(equalJson(rest, entry.fieldsV1) ? entry : { ...entry, fieldsV1: rest });
+    }
+  }
+  if (own !== undefined) entries.push(newEntry(info, { manager, operation: 'Update', subresource }, own, time));
+  if (entries.length === 0) delete meta.managedFields;
+  else meta.managedFields = entries;
+}

@@ -3,12 +3,15 @@ import type { ObjectKey } from '../../operator/kube/objects.ts';
 import { applyPatch as applyJsonPatch } from 'rfc6902';
 import type { Operation } from 'rfc6902';
 import { parseText } from '../api/decode.ts';
-import { ApiFailure, badRequest } from '../api/failure.ts';
-import { cloneJson, isObject } from '../api/json.ts';
+import { ApiFailure, badRequest, notFound } from '../api/failure.ts';
+import { asObject, cloneJson, field, isObject } from '../api/json.ts';
 import type { JsonObject } from '../api/json.ts';
 import type { ObjectService, WriteOptions } from '../api/objectService.ts';
 import type { ResourceInfo } from '../api/resourceInfo.ts';
 import type { StoredObject } from '../storage/storage.ts';
+import { rulesOf } from './mergeRules.ts';
+import { applyConfiguration } from './serverSideApply.ts';
+import { strategicMerge } from './strategicMerge.ts';
 
 export interface PatchRequest {
   readonly info: ResourceInfo;
@@ -17,6 +20,8 @@ export interface PatchRequest {
   readonly body: Buffer;
   readonly options: WriteOptions;
   readonly force: boolean;
+  /** The request's fieldManager, which apply cannot do without. */
+  readonly manager: string | undefined;
   readonly now: () => number;
 }
 
@@ -58,14 +63,54 @@ export function applyPatch(service: ObjectService, request: PatchRequest): { rea
     case 'application/json-patch+json':
       return modify((current) => jsonPatch(info, current, patch));
     case 'application/strategic-merge-patch+json':
-      return modify((current) => mergePatch(current, patch));
-    default: {
-      const known = 'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml';
-      throw new ApiFailure(
-        415,
-        'UnsupportedMediaType',
-        `the body of the request was in an unknown format - accepted media types include: ${known}`,
-      );
-    }
+      if (info.crd !== undefined) throw unsupportedType();
+      return modify((current) => strategicMerge(current, patch, rulesOf(info)));
+    case 'application/apply-patch+yaml':
+      return serverSideApply(service, request, patch);
+    default:
+      throw unsupportedType();
   }
+}
+
+const unsupportedType = (): ApiFailure => {
+  const known = 'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml';
+  return new ApiFailure(
+    415,
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${known}`,
+  );
+};
+
+function serverSideApply(
+  service: ObjectService,
+  request: PatchRequest,
+  patch: unknown,
+): { readonly object: StoredObject; readonly created: boolean } {
+  const { info, key, options, force } = request;
+  if (!isObject(patch)) throw badRequest('the applied configuration must be an object');
+  const meta = asObject(patch.metadata);
+  if (request.manager === undefined)
+    throw badRequest('PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch');
+  if (Array.isArray(meta.managedFields) && meta.managedFields.length > 0) throw badRequest('metadata.managedFields must be nil');
+  if (meta.name !== undefined && meta.name !== key.name) {
+    throw badRequest(`the name of the object (${String(meta.name)}) does not match the name on the URL (${key.name})`);
+  }
+  const time = `${new Date(request.now()).toISOString().slice(0, 19)}Z`;
+  const { manager } = request;
+  const apply = (live: StoredObject | undefined): JsonObject =>
+    applyConfiguration(live, patch, { info, name: key.name, manager, force, subresource: options.subresource, time });
+  if (service.find(info, key) !== undefined)
+    return { object: service.modify(info, key, apply, { ...options, applied: true }), created: false };
+  if (options.subresource !== undefined || meta.uid !== undefined) throw notFound(info, key.name);
+  const body = { ...patch, metadata: { ...meta, name: key.name } };
+  const { metadata } = apply(undefined);
+  return {
+    object: service.create(
+      info,
+      key.namespace,
+      { ...body, metadata: { ...body.metadata, managedFields: field(metadata, 'managedFields') } },
+      { ...options, applied: true },
+    ),
+    created: true,
+  };
 }
