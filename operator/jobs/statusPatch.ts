@@ -7,20 +7,20 @@
 export function changedFields<S extends object>(current: S | undefined, next: S): Readonly<Record<string, unknown>> | undefined {
   const before = new Map(definedEntries(current ?? {}));
   const after = new Map(definedEntries(next));
-  const changed = [...after].filter(([field, value]) => !isEqual(before.get(field), value));
+  const changed = [...after].filter(([field, value]) => !sameJson(before.get(field), value));
   const gone = [...before.keys()].filter((field) => !after.has(field)).map((field) => [field, null] as const);
   return changed.length + gone.length === 0 ? undefined : Object.fromEntries([...changed, ...gone]);
 }
 
 const definedEntries = (object: object): [string, unknown][] => Object.entries(object).filter(([, value]) => value !== undefined);
 
-/** Whether two JSON values say the same. */
-function isEqual(a: unknown, b: unknown): boolean {
+/** Whether two JSON values say the same. The order of keys does not count, that of list items does. */
+export function sameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) || Array.isArray(b)) {
-    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, index) => isEqual(item, b[index]));
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, index) => sameJson(item, b[index]));
   }
   const [left, right] = [definedEntries(a), new Map(definedEntries(b))];
-  return left.length === right.size && left.every(([field, value]) => right.has(field) && isEqual(value, right.get(field)));
+  return left.length === right.size && left.every(([field, value]) => right.has(field) && sameJson(value, right.get(field)));
 }
