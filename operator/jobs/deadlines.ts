@@ -33,7 +33,7 @@ export function isRetried(spec: ProwJobSpec, cause: RunReason): boolean {
   if (cause === 'TestFailed' || cause === 'Succeeded' || cause === 'Aborted' || cause === 'RunningTimeout') return false;
   if (cause === 'Evicted' && spec.error_on_eviction === true) return false;
   const on = spec.retry?.on ?? (['Infra'] as const);
-  return on.some((entry) => (groups.get(entry) ?? [entry]).includes(cause));
+  return on.some((entry) => entry === cause || (groups.get(entry)?.includes(cause) ?? false));
 }
 
 /** How many pods the run may have in all. */

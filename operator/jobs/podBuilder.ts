@@ -11,6 +11,8 @@ import { podEnvironment } from './podEnvironment.ts';
 import type { JobPolicy } from './policy.ts';
 import { timeMs } from './podShape.ts';
 
+type NamedContainer = JobContainer & { readonly name: string };
+
 export interface BuiltPod {
   readonly apiVersion: 'v1';
   readonly kind: 'Pod';
@@ -20,7 +22,10 @@ export interface BuiltPod {
     readonly labels: Readonly<Record<string, string>>;
     readonly annotations: Readonly<Record<string, string>>;
   };
-  readonly spec: JobPodSpec & { readonly containers: readonly (JobContainer & { readonly name: string })[] };
+  readonly spec: Omit<JobPodSpec, 'containers' | 'initContainers'> & {
+    readonly containers: readonly NamedContainer[];
+    readonly initContainers?: readonly NamedContainer[];
+  };
 }
 
 /** The spec asks for something that cannot be done. Final: a spec never changes. */
@@ -114,22 +119,26 @@ function undecorated(run: ProwJob, podSpec: JobPodSpec, buildId: string): BuiltP
   const env = podEnvironment(run, buildId);
   const single = podSpec.containers.length === 1;
   const containers = podSpec.containers.map((container) => ({
-    ...withTerminationPolicy(container),
-    // A container without a name is refused by the API server, with a message of its own.
-    name: single ? 'test' : (container.name ?? ''),
+    ...completed(container),
+    ...(single ? { name: 'test' } : {}),
     env: [...(container.env ?? []), ...env],
   }));
   const mountsToken = podSpec.automountServiceAccountToken !== undefined || hasText(podSpec.serviceAccountName);
+  const { containers: _replaced, initContainers, ...rest } = podSpec;
   return {
-    ...podSpec,
+    ...rest,
     restartPolicy: 'Never',
     ...(mountsToken ? {} : { automountServiceAccountToken: false }),
     containers,
-    ...(podSpec.initContainers === undefined ? {} : { initContainers: podSpec.initContainers.map(withTerminationPolicy) }),
+    ...(initContainers === undefined ? {} : { initContainers: initContainers.map(completed) }),
   };
 }
 
-const withTerminationPolicy = (container: JobContainer): JobContainer =>
-  hasText(container.terminationMessagePolicy) ? container : { ...container, terminationMessagePolicy: 'FallbackToLogsOnError' };
+/** A container without a name is refused by the API server, with a message of its own. */
+const completed = (container: JobContainer): NamedContainer => ({
+  ...container,
+  name: container.name ?? '',
+  terminationMessagePolicy: hasText(container.terminationMessagePolicy) ? container.terminationMessagePolicy : 'FallbackToLogsOnError',
+});
 
 const hasText = (text: string | undefined): text is string => text !== undefined && text !== '';

@@ -76,6 +76,15 @@ function phaseOf({ pod, phase }: Observation): AttemptPhase {
   return startMs === undefined ? { kind: 'unscheduled', sinceMs: createdMs } : { kind: 'pending', sinceMs: startMs };
 }
 
+/** Where an unfinished pod stands, whether or not it is being deleted. */
+export const phaseOfPod = (pod: PodShape): AttemptPhase | undefined => (isPodFinished(pod) ? undefined : phaseOf(observe(pod)));
+
+/** When the deletion of the pod was asked for. The API stores when its grace ends. */
+export function deletionAskedMs(pod: PodShape): number | undefined {
+  const graceEndMs = timeMs(pod.metadata.deletionTimestamp);
+  return graceEndMs === undefined ? undefined : graceEndMs - (pod.metadata.deletionGracePeriodSeconds ?? 0) * 1000;
+}
+
 const infra = (cause: RunReason, message: string): AttemptEnd => ({ kind: 'over', cause, state: 'error', message });
 
 function evicted({ pod }: Observation): AttemptEnd | undefined {
@@ -136,9 +145,8 @@ function rejectedByNode({ pod, phase, containers }: Observation): AttemptEnd | u
 /** A container that died after somebody had asked for the deletion says nothing about the test. */
 function killedByDeletion(seen: Observation): AttemptEnd | undefined {
   const { pod, phase } = seen;
-  const graceEndMs = timeMs(pod.metadata.deletionTimestamp);
-  if (phase !== 'Failed' || graceEndMs === undefined) return undefined;
-  const askedMs = graceEndMs - (pod.metadata.deletionGracePeriodSeconds ?? 0) * 1000;
+  const askedMs = deletionAskedMs(pod);
+  if (phase !== 'Failed' || askedMs === undefined) return undefined;
   const culprit = decisive(seen)?.state?.terminated;
   const endedMs = timeMs(culprit?.finishedAt);
   // Times have whole seconds. In the same second, only death by a signal counts as the deletion's doing.

@@ -1,0 +1,197 @@
+/**
+ * Carries one run from triggered to its end. Every pass reads the caches into a scope, decides, and does the one thing decided.
+ *
+ * Order of writes: an attempt is in status before its pod exists; the end is in status before the pod is deleted, except after an
+ * abort, where the request itself is what survives a crash. Every status write carries the resourceVersion it was computed from, so
+ * a pass over a stale cache changes nothing. A run costs one pod create and two status patches.
+ */
+import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import type { Clusters, PodAccess } from '../../operator/clusters/clusters.ts';
+import type { AttemptPlan } from '../../operator/jobs/podBuilder.ts';
+import type { JobPolicy } from '../../operator/jobs/policy.ts';
+import { isAbortRequested, statusOf } from '../../operator/jobs/runState.ts';
+import type { CallOptions } from '../../operator/kube/client.ts';
+import { keyOf, type KubeObject, type ObjectKey } from '../../operator/kube/objects.ts';
+import { ReconcileError } from '../../operator/runtime/errors.ts';
+import type { ReconcileContext, Reconciler, Result } from '../../operator/runtime/reconciler.ts';
+import type { StoreReader } from '../../operator/runtime/store.ts';
+import type { Admission } from './admission.ts';
+import { decide, queueLeftMs, type Case, type Decision, type Finish, type Waiting } from './decide.ts';
+import type { ProwJobMetrics } from './metrics.ts';
+import { readScope, type Scope } from './scope.ts';
+import { patchOf, statusAfter, type News } from './status.ts';
+import { createPod } from './steps/createPod.ts';
+import { deletePods } from './steps/deletePods.ts';
+
+export interface StatusWriter {
+  /** The response is in the cache when the promise resolves. */
+  patchStatus(key: ObjectKey, body: { readonly status: object; readonly metadata?: object }, options?: CallOptions): Promise<ProwJob>;
+}
+
+export interface EventSink {
+  event(regarding: KubeObject, type: 'Normal' | 'Warning', reason: string, note: string, action?: string): void;
+}
+
+export interface ProwJobDeps {
+  readonly jobs: Pick<StoreReader<ProwJob>, 'get'>;
+  readonly writer: StatusWriter;
+  readonly clusters: Clusters;
+  readonly admission: Admission;
+  /** Read at the start of each pass. */
+  readonly policy: () => JobPolicy;
+  readonly events: EventSink;
+  readonly metrics: ProwJobMetrics;
+}
+
+interface Pass extends Case {
+  readonly ctx: ReconcileContext;
+}
+
+export class ProwJobReconciler implements Reconciler {
+  readonly #deps: ProwJobDeps;
+
+  constructor(deps: ProwJobDeps) {
+    this.#deps = deps;
+  }
+
+  async reconcile(key: ObjectKey, ctx: ReconcileContext): Promise<Result> {
+    // Passes run on the leader only, and only after the caches have caught up.
+    this.#deps.admission.open();
+    const run = this.#deps.jobs.get(key);
+    if (run === undefined || run.metadata.deletionTimestamp !== undefined) return {};
+    const policy = this.#deps.policy();
+    const pass: Pass = { scope: readScope(run, this.#deps.clusters, policy), policy, nowMs: ctx.clock.now(), ctx };
+    return this.#carryOut(decide(pass), pass);
+  }
+
+  async #carryOut(decision: Decision, pass: Pass): Promise<Result> {
+    switch (decision.do) {
+      case 'nothing':
+        return {};
+      case 'wait':
+        return this.#wait(decision.waiting, decision.afterMs, pass);
+      case 'start':
+        return this.#start(decision, pass);
+      case 'createPod':
+        return this.#createPod(decision.plan, pass);
+      case 'adopt':
+        await this.#write(pass, { kind: 'adopted', pod: decision.pod });
+        return {};
+      case 'deletePods':
+        await deletePods(decision.pods, accessOf(pass.scope), pass.ctx.signal);
+        return decision.afterMs === undefined ? {} : { requeueAfterMs: decision.afterMs };
+      case 'finish':
+        await this.#finish(decision, pass);
+        return {};
+      case 'abort':
+        if (pass.scope.livePods.length > 0) await deletePods(pass.scope.livePods, accessOf(pass.scope), pass.ctx.signal);
+        await this.#write(pass, { kind: 'finished', state: 'aborted', reason: 'Aborted', description: decision.description });
+        return {};
+    }
+  }
+
+  async #wait(waiting: Waiting | undefined, afterMs: number, pass: Pass): Promise<Result> {
+    if (waiting?.reason === 'ClusterUnavailable' && pass.scope.status.state === 'triggered') {
+      this.#deps.admission.standBack(pass.scope.run.metadata.uid ?? '');
+    }
+    await this.#write(pass, { kind: 'waiting', ...(waiting === undefined ? {} : { waiting }) });
+    return { requeueAfterMs: Math.max(1, afterMs) };
+  }
+
+  async #start(decision: Extract<Decision, { do: 'start' }>, pass: Pass): Promise<Result> {
+    const { run, status } = pass.scope;
+    if (status.state === 'triggered') {
+      const verdict = this.#deps.admission.request(run);
+      if (!verdict.admitted) return this.#wait(verdict, queueLeftMs(pass), pass);
+    }
+    const { plan, end } = decision;
+    const written = await this.#write(pass, { kind: 'started', plan, ...(end === undefined ? {} : { end }) });
+    if (end !== undefined) this.#deps.metrics.attempt(end.cause);
+    return this.#createPod(plan, written);
+  }
+
+  async #createPod(plan: AttemptPlan, pass: Pass): Promise<Result> {
+    // The last look before the only step that cannot be taken back.
+    const latest = this.#deps.jobs.get(keyOf(pass.scope.run));
+    if (latest === undefined || isAbortRequested(latest)) return { requeueAfterMs: 0 };
+    const { run } = pass.scope;
+    const outcome = await createPod({ run, plan, policy: pass.policy, access: accessOf(pass.scope), signal: pass.ctx.signal });
+    switch (outcome.kind) {
+      case 'created':
+        this.#deps.metrics.podCreated();
+        return {};
+      case 'found':
+        return {};
+      case 'rejected':
+        this.#deps.metrics.podRefused(true);
+        await this.#finish(rejected(outcome.message), pass);
+        return {};
+      case 'held':
+        this.#deps.metrics.podRefused(false);
+        await this.#write(pass, { kind: 'waiting', waiting: { reason: 'ClusterUnavailable', message: outcome.message } });
+        if (outcome.error === undefined) return { requeueAfterMs: 60_000 };
+        throw retryLater(outcome.message, outcome.error);
+    }
+  }
+
+  async #finish({ do: _do, ...news }: Finish, pass: Pass): Promise<void> {
+    await this.#write(pass, { kind: 'finished', ...news });
+    if (pass.scope.livePods.length > 0) await deletePods(pass.scope.livePods, accessOf(pass.scope), pass.ctx.signal);
+  }
+
+  /** The one place that writes status. Returns the pass as it is after the write; nothing is sent when nothing changed. */
+  async #write(pass: Pass, news: News): Promise<Pass> {
+    const { scope, ctx } = pass;
+    const before = statusOf(scope.run);
+    const after = statusAfter(scope, news, pass);
+    const status = patchOf(before, after);
+    if (status === undefined) return pass;
+    const { resourceVersion } = scope.run.metadata;
+    const run = await this.#deps.writer.patchStatus(keyOf(scope.run), { metadata: { resourceVersion }, status }, { signal: ctx.signal });
+    this.#deps.metrics.transition(scope.run, before, after, scope.pod ?? scope.lastPod);
+    this.#tell(run, news);
+    return { ...pass, scope: { ...scope, run, status: after, attempts: after.attempts ?? scope.attempts } };
+  }
+
+  /** Events for what a person may have to look at. Plain progress is in the status, and would cost two more writes for each run. */
+  #tell(run: ProwJob, news: News): void {
+    const regarding = { apiVersion: 'prow.k8s.io/v1', kind: 'ProwJob', metadata: run.metadata };
+    const { events } = this.#deps;
+    if (news.kind === 'adopted')
+      events.event(regarding, 'Normal', 'PodAdopted', `Pod ${news.pod.metadata.name} of this run was there already.`);
+    if (news.kind === 'started' && news.end !== undefined) {
+      events.event(regarding, 'Warning', news.end.cause, `${news.end.message} Attempt ${news.plan.number} follows.`, 'Retry');
+    }
+    if (news.kind === 'waiting' && news.waiting !== undefined)
+      events.event(regarding, 'Normal', news.waiting.reason, news.waiting.message, 'Wait');
+    if (news.kind !== 'finished' || news.state === 'success') return;
+    events.event(
+      regarding,
+      news.state === 'aborted' && news.reason === 'Aborted' ? 'Normal' : 'Warning',
+      news.reason,
+      news.description,
+      'Finish',
+    );
+  }
+}
+
+const rejected = (message: string): Finish => ({
+  do: 'finish',
+  state: 'error',
+  reason: 'PodRejected',
+  description: message,
+  end: { kind: 'over', cause: 'PodRejected', state: 'error', message },
+});
+
+function retryLater(message: string, cause: unknown): ReconcileError {
+  const retryAfterMs = (cause as { readonly retryAfterMs?: number }).retryAfterMs;
+  if (retryAfterMs === undefined) return new ReconcileError(message, { code: 'PodCreateRefused', cause });
+  return new ReconcileError(message, { code: 'PodCreateRefused', retry: 'after', retryAfterMs, cause });
+}
+
+function accessOf({ cluster, run }: Scope): PodAccess {
+  if (cluster.state === 'ready') return cluster.access;
+  throw new ReconcileError(`ProwJob ${run.metadata.name}: its build cluster is not there: ${cluster.message}`, {
+    code: 'ClusterUnavailable',
+  });
+}

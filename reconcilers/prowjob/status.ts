@@ -1,0 +1,173 @@
+/**
+ * The status of a run after what a pass found out. Pure: from the status before, the news and the time. patchOf turns the difference
+ * into a merge patch, or into nothing when there is none, so that a settled run is never written.
+ */
+import type { Attempt, ProwJob, ProwJobState, ProwJobStatus, RunReason } from '../../crds/v1/prowJob.ts';
+import { jobUrlOf } from '../../operator/jobs/jobUrl.ts';
+import type { AttemptPlan } from '../../operator/jobs/podBuilder.ts';
+import type { AttemptEnd } from '../../operator/jobs/podOutcome.ts';
+import { buildIdOfPod } from '../../operator/jobs/podOwner.ts';
+import type { PodShape } from '../../operator/jobs/podShape.ts';
+import type { JobPolicy } from '../../operator/jobs/policy.ts';
+import { createdMsOf, stamp } from '../../operator/jobs/runState.ts';
+import { removeCondition, setCondition } from '../../operator/runtime/conditions.ts';
+import type { Waiting } from './decide.ts';
+import type { Scope } from './scope.ts';
+
+export type News =
+  /** A new attempt is about to get its pod. `end` is how the one before it ended. */
+  | { readonly kind: 'started'; readonly plan: AttemptPlan; readonly end?: AttemptEnd }
+  /** A pod is there that no attempt was recorded for. */
+  | { readonly kind: 'adopted'; readonly pod: PodShape }
+  /** It waits, or (without waiting) does not wait any more. */
+  | { readonly kind: 'waiting'; readonly waiting?: Waiting }
+  | {
+      readonly kind: 'finished';
+      readonly state: ProwJobState;
+      readonly reason: RunReason;
+      readonly description: string;
+      readonly end?: AttemptEnd;
+    };
+
+export interface Moment {
+  readonly policy: JobPolicy;
+  readonly nowMs: number;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export function statusAfter(scope: Scope, news: News, moment: Moment): ProwJobStatus {
+  switch (news.kind) {
+    case 'started':
+      return started(scope, news, moment);
+    case 'adopted':
+      return adopted(scope, news.pod, moment);
+    case 'waiting':
+      return waiting(scope, news.waiting, moment);
+    case 'finished':
+      return finished(scope, news, moment);
+  }
+}
+
+function started(scope: Scope, { plan, end }: { readonly plan: AttemptPlan; readonly end?: AttemptEnd }, moment: Moment): ProwJobStatus {
+  const attempt: Attempt = { number: plan.number, pod_name: plan.podName, build_id: plan.buildId, started: stamp(moment.nowMs) };
+  const attempts = [...closeLast(scope, end, moment.nowMs), attempt];
+  const description =
+    end === undefined ? 'The pod of the run is being started.' : `Attempt ${plan.number} is being started. ${end.message}`;
+  const status = running(scope, plan.buildId, description, moment);
+  return { ...status, attempts, pod_name: plan.podName, ...(attempts.length > 1 ? { pod_revival_count: attempts.length - 1 } : {}) };
+}
+
+function adopted(scope: Scope, pod: PodShape, moment: Moment): ProwJobStatus {
+  const buildId = buildIdOfPod(pod) ?? '';
+  const attempt: Attempt = {
+    number: 1,
+    pod_name: pod.metadata.name,
+    build_id: buildId,
+    started: pod.metadata.creationTimestamp ?? stamp(moment.nowMs),
+    ...(pod.metadata.uid === undefined ? {} : { pod_uid: pod.metadata.uid }),
+  };
+  const status = running(scope, buildId, 'The pod of the run had been started before.', moment);
+  return { ...status, attempts: [attempt], pod_name: pod.metadata.name };
+}
+
+/** What every status of a run with a pod says. */
+function running(scope: Scope, buildId: string, description: string, { policy, nowMs }: Moment): ProwJobStatus {
+  const { waiting: _over, ...before } = base(scope);
+  const url = jobUrlOf(scope.run, buildId, policy.prowJobs.jobUrlTemplate);
+  return {
+    ...before,
+    state: 'pending',
+    description,
+    pendingTime: before.pendingTime ?? stamp(nowMs),
+    build_id: buildId,
+    ...(url === undefined ? {} : { url }),
+    conditions: progressing(scope, { reason: 'Running', message: description, stalled: false }, nowMs),
+  };
+}
+
+function waiting(scope: Scope, news: Waiting | undefined, { nowMs }: Moment): ProwJobStatus {
+  const { status } = scope;
+  // Only a change of the reason is worth a write: places in a queue and counts change all the time.
+  if (status.waiting?.reason === news?.reason) return status;
+  const { waiting: _before, ...rest } = base(scope);
+  if (news === undefined) {
+    return {
+      ...rest,
+      conditions: progressing(scope, { reason: 'Running', message: status.description ?? 'The run goes on.', stalled: false }, nowMs),
+    };
+  }
+  const { reason, message } = news;
+  const stalled = reason === 'QueueUnknown' || reason === 'ClusterUnavailable';
+  return { ...rest, waiting: { reason, message }, conditions: progressing(scope, { reason, message, stalled }, nowMs) };
+}
+
+function finished(scope: Scope, news: Extract<News, { kind: 'finished' }>, { nowMs }: Moment): ProwJobStatus {
+  const { waiting: _over, ...before } = base(scope);
+  const observed = observedGeneration(scope.run);
+  const cut = { reason: news.reason, message: news.description, ...observed };
+  const succeeded = news.state === 'success' ? 'True' : 'False';
+  const settled = removeCondition(removeCondition(before.conditions, 'Reconciling'), 'Stalled');
+  const ready = setCondition(settled, { type: 'Ready', status: 'True', ...cut }, nowMs);
+  const attempts = closeLast(scope, news.end, nowMs);
+  return {
+    ...before,
+    ...(attempts.length > 0 ? { attempts } : {}),
+    state: news.state,
+    reason: news.reason,
+    description: news.description,
+    completionTime: before.completionTime ?? stamp(nowMs),
+    conditions: setCondition(ready, { type: 'Succeeded', status: succeeded, ...cut }, nowMs),
+  };
+}
+
+function base({ run, status }: Scope): Mutable<ProwJobStatus> {
+  return { ...status, ...observedGeneration(run), startTime: status.startTime ?? stamp(createdMsOf(run)) };
+}
+
+const observedGeneration = ({ metadata }: ProwJob): { readonly observedGeneration?: number } =>
+  metadata.generation === undefined ? {} : { observedGeneration: metadata.generation };
+
+interface Progress {
+  readonly reason: string;
+  readonly message: string;
+  /** Somebody has to do something before it can go on. */
+  readonly stalled: boolean;
+}
+
+function progressing(
+  { run, status }: Scope,
+  { reason, message, stalled }: Progress,
+  nowMs: number,
+): NonNullable<ProwJobStatus['conditions']> {
+  const cut = { reason, message, ...observedGeneration(run) };
+  const ready = setCondition(status.conditions, { type: 'Ready', status: 'False', ...cut }, nowMs);
+  const reconciling = setCondition(ready, { type: 'Reconciling', status: 'True', ...cut }, nowMs);
+  return stalled ? setCondition(reconciling, { type: 'Stalled', status: 'True', ...cut }, nowMs) : removeCondition(reconciling, 'Stalled');
+}
+
+/** The attempts with the newest one completed by what is known of its pod. */
+function closeLast(scope: Scope, end: AttemptEnd | undefined, nowMs: number): readonly Attempt[] {
+  const last = scope.attempts.at(-1);
+  if (last === undefined || last.finished !== undefined) return scope.attempts;
+  const pod = scope.pod ?? scope.lastPod;
+  const closed: Attempt = {
+    ...last,
+    ...(pod?.metadata.uid === undefined ? {} : { pod_uid: pod.metadata.uid }),
+    ...(pod?.spec.nodeName === undefined ? {} : { node: pod.spec.nodeName }),
+    finished: stamp(nowMs),
+    ...(end?.exitCode === undefined ? {} : { exit_code: end.exitCode }),
+    ...(end === undefined ? {} : { cause: end.cause }),
+  };
+  return [...scope.attempts.slice(0, -1), closed];
+}
+
+/** The merge patch that makes `before` into `after`; undefined when they are equal. Fields that are gone become null. */
+export function patchOf(before: ProwJobStatus, after: ProwJobStatus): object | undefined {
+  const old = new Map<string, unknown>(Object.entries(before));
+  const next = new Map<string, unknown>(Object.entries(after));
+  const changes = new Map<string, unknown>();
+  for (const [field, value] of next) if (JSON.stringify(old.get(field)) !== JSON.stringify(value)) changes.set(field, value);
+  for (const field of old.keys()) if (!next.has(field)) changes.set(field, null);
+  return changes.size === 0 ? undefined : Object.fromEntries(changes);
+}
