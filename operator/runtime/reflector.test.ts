@@ -251,7 +251,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     await live(3000);
     expect(server.lists).toHaveLength(1);
     expect(versionsOf(server.watches)).toEqual(['10', '10', '10', '10', '10']);
-    expect(log.lines.filter((line) => line.level === 'warn' && String(line.fields['err']).includes('etcd is sad'))).toHaveLength(5);
+    expect(log.lines.filter((line) => line.level === 'warn' && String(line.fields.err).includes('etcd is sad'))).toHaveLength(5);
   });
 
   it.each([
@@ -400,7 +400,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     expect(heard).toEqual(['a', 'b', 'c']);
     expect(counts.handlerFailures).toBe(3);
     expect(server.watches).toHaveLength(1);
-    expect(log.lines.filter((line) => line.level === 'error' && line.fields['err'] === 'handler is broken')).toHaveLength(3);
+    expect(log.lines.filter((line) => line.level === 'error' && line.fields.err === 'handler is broken')).toHaveLength(3);
   });
 
   it('an error with no listener: every failure is logged and counted', async () => {

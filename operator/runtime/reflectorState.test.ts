@@ -184,10 +184,10 @@ describe('next', () => {
   });
 
   it.each([
-    { from: { phase: 'idle' } as ReflectorState, input: { type: 'timer' } as ReflectorInput },
-    { from: watching('5'), input: { type: 'page', resourceVersion: '6' } as ReflectorInput },
-    { from: listing(1), input: { type: 'event', resourceVersion: '6' } as ReflectorInput },
-    { from: watching('5'), input: { type: 'start' } as ReflectorInput },
+    { from: { phase: 'idle' }, input: { type: 'timer' } },
+    { from: watching('5'), input: { type: 'page', resourceVersion: '6' } },
+    { from: listing(1), input: { type: 'event', resourceVersion: '6' } },
+    { from: watching('5'), input: { type: 'start' } },
   ])('refuses $input.type while $from.phase', ({ from, input }) => {
     expect(() => next(from, input, moment)).toThrow(`${input.type} cannot happen while ${from.phase}`);
   });
