@@ -11,15 +11,18 @@ import { inProcessApi } from './api/inProcess.ts';
 import { Lister } from './api/lists.ts';
 import { ObjectService } from './api/objectService.ts';
 import { Registry } from './api/registry.ts';
+import { sendPodLog } from './api/podLog.ts';
 import { ResourceHandlers } from './api/resourceHandlers.ts';
 import { ApiServer } from './api/server.ts';
+import type { Call } from './api/server.ts';
 import { WatchHub } from './api/watches.ts';
 import { CustomResourceController } from './controllers/customResources.ts';
 import { GarbageCollector } from './controllers/garbageCollector.ts';
 import { NamespaceController } from './controllers/namespaces.ts';
 import { kubeconfigText, writeKubeconfig } from './kubeconfigFile.ts';
+import { Kubelet } from './kubelet/kubelet.ts';
 import { MemoryStorage } from './storage/memoryStorage.ts';
-import type { SandboxApi } from './storage/storage.ts';
+import type { SandboxApi, StoredObject } from './storage/storage.ts';
 import { createAuthority } from './tls.ts';
 
 export interface SandboxOptions {
@@ -68,12 +71,15 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   ];
   for (const controller of controllers) controller.start();
   const api = inProcessApi(storage, service, registry);
-  const handlers = new ResourceHandlers({ service, lister: new Lister(storage, service), watches, now });
+  const kubelet = options.kubelet === false ? undefined : new Kubelet({ api, dir, log });
+  const podLog = kubelet && ((call: Call, pod: StoredObject) => sendPodLog(kubelet, call, pod));
+  const handlers = new ResourceHandlers({ service, lister: new Lister(storage, service), watches, now, podLog });
   const server = new ApiServer({ tls: authority.server, token, registry, handlers, watches, log });
   const port = await server.listen(options.port ?? 0, host);
   const target = { url: `https://${host}:${port}`, caPem: authority.caPem, token };
   const kubeconfigPath = path.join(dir, 'kubeconfig');
   await writeKubeconfig(kubeconfigPath, target);
+  kubelet?.start();
   return {
     ...target,
     kubeconfig: kubeconfigText(target),
@@ -81,6 +87,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     api,
     compact: () => storage.compact(),
     async close() {
+      // Processes first: their last words still reach those who follow the logs.
+      await kubelet?.stop();
       for (const controller of controllers) controller.stop();
       await server.close();
       if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });

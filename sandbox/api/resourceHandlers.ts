@@ -42,6 +42,16 @@ const defaultWatchMs = 45 * 60_000;
 
 export class ResourceHandlers {
   readonly #options: HandlerOptions;
+  readonly #verbs: Readonly<Record<Verb, (call: Call, target: RequestInfo, body: Buffer) => void>> = {
+    get: (call, target) => this.#answer(call, target.info, 200, this.#options.service.get(target.info, this.#key(target))),
+    list: (call, target) => this.#list(call, target),
+    watch: (call, target) => this.#watch(call, target),
+    create: (call, target, body) => this.#create(call, target, body),
+    update: (call, target, body) => this.#put(call, target, body, undefined),
+    patch: (call, target, body) => this.#patch(call, target, body, undefined),
+    delete: (call, target, body) => this.#delete(call, target, body),
+    deletecollection: (call, target, body) => this.#deleteCollection(call, target, body),
+  };
 
   constructor(options: HandlerOptions) {
     this.#options = options;
@@ -51,36 +61,13 @@ export class ResourceHandlers {
     const verb = verbOf.get(call.request.method ?? '');
     if (verb === undefined) throw methodNotAllowed();
     const { info, subresource } = target;
-    if (subresource !== undefined) return this.#subresource(call, target, verb, body);
-    const actual: Verb =
-      target.name === undefined && verb === 'get'
-        ? isWatch(call)
-          ? 'watch'
-          : 'list'
-        : target.name === undefined && verb === 'delete'
-          ? 'deletecollection'
-          : verb;
-    if (!info.verbs.includes(actual)) throw methodNotAllowed();
-    switch (actual) {
-      case 'get':
-        return isWatch(call)
-          ? this.#watch(call, target)
-          : this.#answer(call, info, 200, this.#options.service.get(info, this.#key(target)));
-      case 'list':
-        return this.#list(call, target);
-      case 'watch':
-        return this.#watch(call, target);
-      case 'create':
-        return this.#create(call, target, body);
-      case 'update':
-        return this.#put(call, target, body, undefined);
-      case 'patch':
-        return this.#patch(call, target, body, undefined);
-      case 'delete':
-        return this.#delete(call, target, body);
-      case 'deletecollection':
-        return this.#deleteCollection(call, target, body);
+    if (subresource !== undefined) {
+      await this.#subresource(call, target, verb, body);
+      return;
     }
+    const actual = actualVerb(call, target, verb);
+    if (!info.verbs.includes(actual)) throw methodNotAllowed();
+    this.#verbs[actual](call, target, body);
   }
 
   #key(target: RequestInfo): { namespace: string; name: string } {
@@ -260,6 +247,12 @@ export class ResourceHandlers {
     const include = call.query.get('includeObject');
     return { nowMs: this.#options.now(), includeObject: include === 'None' || include === 'Object' ? include : 'Metadata' };
   }
+}
+
+function actualVerb(call: Call, target: RequestInfo, verb: Verb): Verb {
+  if (verb === 'get' && isWatch(call)) return 'watch';
+  if (target.name !== undefined) return verb;
+  return verb === 'get' ? 'list' : verb === 'delete' ? 'deletecollection' : verb;
 }
 
 const isTrue = (text: string | null): boolean => text === 'true' || text === '1';
