@@ -11,7 +11,9 @@ const count = (description: string, fallback: number, minimum: number) =>
 const namespaceName = (description: string) =>
   Type.String({ description, pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$', minLength: 1, maxLength: 63 });
 const section = <P extends Parameters<typeof Type.Object>[0]>(description: string, properties: P) =>
-  Type.Optional(Type.Object(properties, { description, additionalProperties: false }));
+  Type.Optional(Type.Object(properties, { description, additionalProperties: false, default: {} }));
+const oneOf = <const V extends readonly string[]>(values: V, description: string, fallback: V[number]) =>
+  Type.Optional(Type.Unsafe<V[number]>({ type: 'string', enum: [...values], description, default: fallback }));
 
 /** The file. Every field is optional; an empty file means the defaults. */
 export const settingsFileSchema = Type.Object(
@@ -68,18 +70,8 @@ export const settingsFileSchema = Type.Object(
       orphanAge: duration('A pod of ours without a run is left alone until it is this old.', '30s'),
     }),
     logging: section('What is logged, and how.', {
-      level: Type.Optional(
-        Type.Union([Type.Literal('error'), Type.Literal('warn'), Type.Literal('info'), Type.Literal('debug')], {
-          description: 'The least important level that is written.',
-          default: 'info',
-        }),
-      ),
-      format: Type.Optional(
-        Type.Union([Type.Literal('json'), Type.Literal('text')], {
-          description: 'One JSON object a line, or text for people.',
-          default: 'json',
-        }),
-      ),
+      level: oneOf(['error', 'warn', 'info', 'debug'], 'The least important level that is written.', 'info'),
+      format: oneOf(['json', 'text'], 'One JSON object a line, or text for people.', 'json'),
     }),
     leaderElection: section('Which of several replicas works.', {
       enabled: Type.Optional(

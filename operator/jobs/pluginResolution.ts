@@ -3,7 +3,7 @@
  * Plugins of several objects add up. Two that configure one plugin for one repository differently contradict each other, and both say so.
  */
 import type { PluginConfig, PluginConfigProblem, ResolvedRepo } from '../../crds/v1/pluginConfig.ts';
-import { nearestWord } from './nearest.ts';
+import { nearestWord } from '../../crds/nearest.ts';
 import { pluginNames } from './pluginNames.ts';
 import { includes, overlap, parseRepoEntry, type RepoEntry, type RepoScope } from './repoScope.ts';
 import { sameJson } from './statusPatch.ts';

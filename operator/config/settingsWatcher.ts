@@ -1,0 +1,128 @@
+/**
+ * Follows the settings file while the process runs. The content is read again and again, because a mounted ConfigMap changes behind
+ * symbolic links that file events do not see. A new text that cannot be used is reported once and changes nothing.
+ */
+import { SettingsError, loadSettings } from './loadSettings.ts';
+import type { Settings } from './settings.ts';
+
+export interface SettingsChange {
+  readonly settings: Settings;
+  readonly previous: Settings;
+  /** Fields that changed and are read only at the start of the process. */
+  readonly needRestart: readonly string[];
+}
+
+export interface SettingsWatcherOptions {
+  /** For messages. */
+  readonly file: string;
+  /** The present text of the file. */
+  readonly read: () => Promise<string>;
+  /** Runs fn once after the delay: a Clock. */
+  readonly clock: { after(delayMs: number, fn: () => void): { cancel(): void } };
+  readonly onChange: (change: SettingsChange) => void;
+  /** A text that cannot be used, or a file that cannot be read. */
+  readonly onError: (error: Error) => void;
+  /** Default 5 s. */
+  readonly intervalMs?: number;
+}
+
+const defaultIntervalMs = 5_000;
+
+export class SettingsWatcher {
+  readonly #options: SettingsWatcherOptions;
+  #current: Settings;
+  #text: string;
+  #reported = '';
+
+  private constructor(options: SettingsWatcherOptions, text: string) {
+    this.#options = options;
+    this.#text = text;
+    this.#current = loadSettings(text, options.file);
+  }
+
+  /**
+   * Reads the file for the first time.
+   * @throws SettingsError when the first text cannot be used, and what `read` throws: a process must not start on a guess
+   */
+  static async open(options: SettingsWatcherOptions): Promise<SettingsWatcher> {
+    return new SettingsWatcher(options, await options.read());
+  }
+
+  /** The settings in force. */
+  get current(): Settings {
+    return this.#current;
+  }
+
+  /** Looks at the file at each interval until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (await this.#wait(signal); !signal.aborted; await this.#wait(signal)) await this.check();
+  }
+
+  /** Looks at the file now. */
+  async check(): Promise<void> {
+    try {
+      const text = await this.#options.read();
+      if (text !== this.#text) this.#take(text);
+      this.#reported = '';
+    } catch (error) {
+      this.#report(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #take(text: string): void {
+    const previous = this.#current;
+    const settings = this.#load(text);
+    if (settings === undefined) return;
+    this.#current = settings;
+    this.#options.onChange({
+      settings,
+      previous,
+      needRestart: startOnly.filter((section) => !isSame(settings[section], previous[section])),
+    });
+  }
+
+  /** A bad text is remembered as seen: it is reported once, not at each look. */
+  #load(text: string): Settings | undefined {
+    this.#text = text;
+    try {
+      return loadSettings(text, this.#options.file);
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      this.#options.onError(error);
+      return undefined;
+    }
+  }
+
+  #report(error: Error): void {
+    if (error.message === this.#reported) return;
+    this.#reported = error.message;
+    this.#options.onError(error);
+  }
+
+  #wait(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const onAbort = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      const timer = this.#options.clock.after(this.#options.intervalMs ?? defaultIntervalMs, () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      });
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+}
+
+/** Read when the process starts: workers are started, sockets opened and the lease taken then. */
+const startOnly: ReadonlyMap<string, (settings: Settings) => unknown> = new Map([
+  ['prowJobs.workers', (settings: Settings): unknown => settings.prowJobs.workers],
+  ['periodics.workers', (settings: Settings): unknown => settings.periodics.workers],
+  ['pluginConfigs.workers', (settings: Settings): unknown => settings.pluginConfigs.workers],
+  ['cleanup.workers', (settings: Settings): unknown => settings.cleanup.workers],
+  ['leaderElection', (settings: Settings): unknown => settings.leaderElection],
+  ['server', (settings: Settings): unknown => settings.server],
+]);
+
+const startOnlyChanges = (before: Settings, after: Settings): readonly string[] =>
+  [...startOnly].filter(([, read]) => JSON.stringify(read(before)) !== JSON.stringify(read(after))).map(([field]) => field);
