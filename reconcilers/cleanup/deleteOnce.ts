@@ -1,0 +1,13 @@
+/** A delete that does not mind being late. */
+import { isConflict, isNotFound } from '../../operator/kube/errors.ts';
+
+/** True when it was our call that deleted. Gone already, or replaced by another object of the same name, is fine and false. */
+export async function deleteOnce(remove: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await remove();
+    return true;
+  } catch (error) {
+    if (isNotFound(error) || isConflict(error)) return false;
+    throw error;
+  }
+}

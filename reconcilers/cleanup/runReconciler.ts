@@ -1,0 +1,98 @@
+/**
+ * Deletes finished runs when their time has come, each by a timer of its own; there is no pass over all of them. The newest finished
+ * run of a Periodic that still exists is kept, unless the run itself says how long it wants to live. The pods of a run go before it.
+ */
+import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import type { PodAccess } from '../../operator/clusters/clusters.ts';
+import { runKeyOf, ownerOf } from '../../operator/jobs/podOwner.ts';
+import { timeMs } from '../../operator/jobs/podShape.ts';
+import type { JobPolicy } from '../../operator/jobs/policy.ts';
+import { runExpiryMs } from '../../operator/jobs/retention.ts';
+import { createdMsOf, isComplete } from '../../operator/jobs/runState.ts';
+import type { DeleteOptions } from '../../operator/kube/client.ts';
+import { keyOf, type ObjectKey, type OwnerReference } from '../../operator/kube/objects.ts';
+import type { ReconcileContext, Reconciler, Result } from '../../operator/runtime/reconciler.ts';
+import type { StoreReader } from '../../operator/runtime/store.ts';
+import { deleteOnce } from './deleteOnce.ts';
+import type { CleanupMetrics } from './metrics.ts';
+
+export interface RunWriter {
+  delete(key: ObjectKey, options?: DeleteOptions): Promise<unknown>;
+}
+
+export interface RunCleanupDeps {
+  /** Needs the index "periodic" (periodicIndexers). */
+  readonly jobs: Pick<StoreReader<ProwJob>, 'get' | 'byIndex'>;
+  readonly writer: RunWriter;
+  readonly periodics: Pick<StoreReader<Periodic>, 'get'>;
+  readonly clusters: readonly PodAccess[];
+  readonly policy: () => JobPolicy;
+  readonly metrics: CleanupMetrics;
+}
+
+export class RunCleanup implements Reconciler {
+  readonly #deps: RunCleanupDeps;
+
+  constructor(deps: RunCleanupDeps) {
+    this.#deps = deps;
+  }
+
+  async reconcile(key: ObjectKey, { clock, signal }: ReconcileContext): Promise<Result> {
+    const run = this.#deps.jobs.get(key);
+    if (run === undefined || run.metadata.deletionTimestamp !== undefined) return {};
+    const dueMs = runExpiryMs(run, this.#deps.policy().cleanup);
+    if (dueMs === undefined) return {};
+    const leftMs = dueMs - clock.now();
+    if (leftMs > 0) return { requeueAfterMs: leftMs };
+    // A newer run that finishes wakes this one.
+    if (this.#isKept(run)) return {};
+    await this.#deletePods(run, signal);
+    const deleted = await deleteOnce(() => this.#deps.writer.delete(key, { signal, ...uidOf(run) }));
+    if (deleted) this.#deps.metrics.runDeleted(run.spec.type === 'periodic' ? 'aged-periodic' : 'aged');
+    return {};
+  }
+
+  #isKept(run: ProwJob): boolean {
+    const owner = periodicOf(run);
+    if (owner === undefined || run.spec.ttl_seconds_after_finished !== undefined) return false;
+    const periodic = this.#deps.periodics.get({ namespace: run.metadata.namespace ?? '', name: owner.name });
+    if (periodic?.metadata.uid !== owner.uid) return false;
+    return !this.#deps.jobs.byIndex('periodic', owner.uid).some((other) => isComplete(other) && isNewer(other, run));
+  }
+
+  async #deletePods(run: ProwJob, signal: AbortSignal): Promise<void> {
+    for (const { pods, writer } of this.#deps.clusters) {
+      for (const pod of pods.byIndex('run', runKeyOf(run))) {
+        if (ownerOf(pod, run) !== 'own' || pod.metadata.deletionTimestamp !== undefined) continue;
+        const deleted = await deleteOnce(() => writer.delete(keyOf(pod), { signal, ...uidOf(pod) }));
+        if (deleted) this.#deps.metrics.podDeleted('run-deleted');
+      }
+    }
+  }
+}
+
+/** The Periodic that started this run. */
+export const periodicOf = (run: ProwJob): OwnerReference | undefined =>
+  run.metadata.ownerReferences?.find(
+    (owner) => owner.kind === 'Periodic' && owner.controller === true && owner.apiVersion.startsWith('prow.k8s.io/'),
+  );
+
+/** For the cache of runs: byIndex('periodic', uid of the Periodic). */
+export const periodicIndexers = {
+  periodic: (run: ProwJob): readonly string[] => {
+    const owner = periodicOf(run);
+    return owner === undefined ? [] : [owner.uid];
+  },
+};
+
+/** Later start first; the name decides between equals, so that exactly one is the newest. */
+export function isNewer(a: ProwJob, b: ProwJob): boolean {
+  const [aMs, bMs] = [startedMs(a), startedMs(b)];
+  return aMs === bMs ? a.metadata.name > b.metadata.name : aMs > bMs;
+}
+
+const startedMs = (run: ProwJob): number => timeMs(run.status?.startTime) ?? createdMsOf(run);
+
+const uidOf = ({ metadata }: { readonly metadata: { readonly uid?: string } }): { readonly uid?: string } =>
+  metadata.uid === undefined ? {} : { uid: metadata.uid };
