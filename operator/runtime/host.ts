@@ -4,8 +4,9 @@
  * connection per call or exit the process; ADR 0003 has the list and the numbers. This file is the only one that knows the package.
  */
 import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
-import operatorModule from '@dot-i/k8s-operator';
+import type operatorModule from '@dot-i/k8s-operator';
 import type { ResourceEvent, ResourceEventType, ResourceMeta } from '@dot-i/k8s-operator';
 import { CoreV1Api } from '@kubernetes/client-node';
 import { PooledKubeConfig } from '../kube/kubeConfig.ts';
@@ -21,6 +22,9 @@ import type { Logger } from './logger.ts';
 import type { Exit } from './manager.ts';
 import { OperatorKit } from './operatorKit.ts';
 import type { KitOptions } from './operatorKit.ts';
+
+/** A CommonJS package whose `default` Node and bundlers unwrap differently when it is imported; required, it is the same everywhere. */
+const upstream = createRequire(import.meta.url)('@dot-i/k8s-operator') as typeof operatorModule;
 
 export interface HostOptions extends Omit<KitOptions, 'access' | 'identity' | 'clock'> {
   /** Default: the kubeconfig that kubectl would use, or the pod's service account. */
@@ -43,12 +47,12 @@ export class RefusedError extends Error {
 }
 
 const eventTypes = {
-  added: operatorModule.ResourceEventType.Added,
-  updated: operatorModule.ResourceEventType.Modified,
-  deleted: operatorModule.ResourceEventType.Deleted,
+  added: upstream.ResourceEventType.Added,
+  updated: upstream.ResourceEventType.Modified,
+  deleted: upstream.ResourceEventType.Deleted,
 } as const satisfies Record<string, ResourceEventType>;
 
-export class ProwOperator extends operatorModule.default {
+export class ProwOperator extends upstream.default {
   readonly kit: OperatorKit;
   readonly #log: Logger;
   readonly #setup: HostOptions['setup'];
@@ -193,7 +197,7 @@ interface DiscoveredResource {
 }
 
 const metaOf = (plural: string, object: KubeObject): ResourceMeta =>
-  operatorModule.ResourceMetaImpl.createWithPlural(plural, object as unknown as ResourceEvent['object']);
+  upstream.ResourceMetaImpl.createWithPlural(plural, object as unknown as ResourceEvent['object']);
 
 /** A meta's id is "<plural>.<apiVersion>"; a plural has no dots. */
 const pluralOf = (meta: ResourceMeta): string => meta.id.slice(0, meta.id.indexOf('.'));
