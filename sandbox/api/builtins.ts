@@ -4,10 +4,10 @@
 import { eventToCore, eventToEventsV1 } from './eventForms.ts';
 import { crdStrategy } from '../controllers/customResources.ts';
 import { podStrategy } from './podStrategy.ts';
-import type { ResourceInfo, Strategy, SubresourceInfo, Verb } from './resourceInfo.ts';
-import { asObject, isObject } from './json.ts';
-import { field } from './json.ts';
-import { invalidValue, required } from './failure.ts';
+import type { FieldError, ResourceInfo, Strategy, SubresourceInfo, Verb } from './resourceInfo.ts';
+import { asObject, equalJson, field, isObject } from './json.ts';
+import { badRequest, forbiddenField, invalidValue, required } from './failure.ts';
+import type { StoredObject } from '../storage/storage.ts';
 
 const allVerbs: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 const statusVerbs: readonly Verb[] = ['get', 'patch', 'update'];
@@ -67,18 +67,43 @@ const namespaceStrategy: Strategy = {
   },
 };
 
+/** ConfigMaps and Secrets: `immutable` cannot be taken back, and then nothing else may change. */
+function immutableErrors(object: StoredObject, old: StoredObject | undefined): readonly FieldError[] {
+  if (old?.immutable !== true) return [];
+  const text = 'field is immutable when `immutable` is set';
+  const changed = ['data', 'binaryData'].filter((name) => !equalJson(object[name], old[name]));
+  return [...(object.immutable === true ? [] : ['immutable']), ...changed].map((name) => forbiddenField(name, text));
+}
+
+const keyErrors = (path: string, data: unknown): readonly FieldError[] =>
+  Object.keys(asObject(data))
+    .filter((key) => !/^[-._a-zA-Z0-9]{1,253}$/.test(key))
+    .map((key) => invalidValue(`${path}[${key}]`, key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"));
+
+const configMapStrategy: Strategy = {
+  validate: (object, old) => [
+    ...keyErrors('data', object.data),
+    ...keyErrors('binaryData', object.binaryData),
+    ...immutableErrors(object, old),
+  ],
+};
+
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
 const secretStrategy: Strategy = {
   prepare(object) {
     object.type ??= 'Opaque';
+    for (const value of Object.values(asObject(object.data))) {
+      if (typeof value === 'string' && base64.test(value.replace(/[\r\n]/g, ''))) continue;
+      throw badRequest('Secret in version "v1" cannot be handled as a Secret: illegal base64 data at input byte 0');
+    }
     if (!isObject(object.stringData)) return;
     const encoded = Object.entries(object.stringData).map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')] as const);
     object.data = { ...asObject(object.data), ...Object.fromEntries(encoded) };
     delete object.stringData;
   },
   validate(object, old) {
-    const errors = Object.entries(asObject(object.data))
-      .filter(([key]) => !/^[-._a-zA-Z0-9]+$/.test(key))
-      .map(([key]) => invalidValue(`data[${key}]`, key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"));
+    const errors = [...keyErrors('data', object.data), ...immutableErrors(object, old)];
     const changed = old !== undefined && old.type !== object.type;
     return changed ? [...errors, invalidValue('type', object.type, 'field is immutable')] : errors;
   },
@@ -101,6 +126,22 @@ const eventStrategy: Strategy = {
     return involved === undefined || involved === ''
       ? []
       : [invalidValue('involvedObject.namespace', involved, 'does not match event.namespace')];
+  },
+};
+
+/** events.k8s.io asks for more than core/v1 did; it sees the stored form. */
+const newEventStrategy: Strategy = {
+  validate(object, old) {
+    const needed = new Map([
+      ['eventTime', 'eventTime'],
+      ['reportingComponent', 'reportingController'],
+      ['reportingInstance', 'reportingInstance'],
+      ['action', 'action'],
+      ['reason', 'reason'],
+    ]);
+    const missing = [...needed].filter(([stored]) => object[stored] === undefined || object[stored] === '' || object[stored] === null);
+    const errors = old === undefined ? missing.map(([, served]) => required(served)) : [];
+    return [...errors, ...(eventStrategy.validate?.(object, old, undefined) ?? [])];
   },
 };
 
@@ -140,7 +181,7 @@ export const builtins: readonly ResourceInfo[] = [
   }),
   builtin('v1', 'Node', 'nodes', false, { shortNames: ['no'], subresources: [status('Node')], selectableFields: ['spec.unschedulable'] }),
   builtin('v1', 'Secret', 'secrets', true, { selectableFields: ['type'], strategy: secretStrategy }),
-  builtin('v1', 'ConfigMap', 'configmaps', true, { shortNames: ['cm'] }),
+  builtin('v1', 'ConfigMap', 'configmaps', true, { shortNames: ['cm'], strategy: configMapStrategy }),
   builtin('v1', 'ServiceAccount', 'serviceaccounts', true, { shortNames: ['sa'] }),
   builtin('v1', 'Service', 'services', true, { shortNames: ['svc'], categories: ['all'], subresources: [status('Service')] }),
   builtin('v1', 'Endpoints', 'endpoints', true, { shortNames: ['ep'] }),
@@ -160,7 +201,7 @@ export const builtins: readonly ResourceInfo[] = [
     ],
     toServed: eventToEventsV1,
     toStored: eventToCore,
-    strategy: eventStrategy,
+    strategy: newEventStrategy,
   }),
   builtin('coordination.k8s.io/v1', 'Lease', 'leases', true, { requiresResourceVersion: true, strategy: leaseStrategy }),
   builtin(rbac, 'Role', 'roles', true),

@@ -1,6 +1,7 @@
 /** Request bodies: JSON, or YAML where a client may send it. Fields that appear twice are found, because JSON.parse would hide them. */
 import type { IncomingMessage } from 'node:http';
 import { parse as parseYaml } from 'yaml';
+import { duplicateFields } from './duplicateFields.ts';
 import { ApiFailure, badRequest } from './failure.ts';
 
 export interface Decoded {
@@ -25,10 +26,12 @@ export function parseText(text: string, yaml: boolean): unknown {
 export function decodeBody(request: IncomingMessage, body: Buffer): Decoded {
   const type = (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim() ?? '';
   const yaml = type === 'application/yaml';
-  if (!yaml && !type.endsWith('json') && type !== '*/*' && type !== 'text/plain') {
+  if (!yaml && !type.endsWith('json') && type !== '*/*') {
     const message = `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`;
     throw new ApiFailure(415, 'UnsupportedMediaType', message);
   }
   if (body.length === 0) throw badRequest('the request has no body: send the object as JSON');
-  return { value: parseText(body.toString(), yaml), problems: [] };
+  const text = body.toString();
+  const value = parseText(text, yaml);
+  return { value, problems: yaml ? [] : duplicateFields(text).map((path) => `duplicate field "${path}"`) };
 }

@@ -69,6 +69,16 @@ export const invalid = (info: Named, name: string, errors: readonly FieldError[]
   });
 };
 
+/** A refused query parameter; `kind` is ListOptions, PatchOptions … */
+export const invalidOptions = (kind: string, error: FieldError): ApiFailure =>
+  invalid({ group: 'meta.k8s.io', plural: '', kind }, '', [error]);
+
+export const forbiddenField = (path: string, detail: string): FieldError => ({
+  path,
+  type: 'FieldValueForbidden',
+  message: `Forbidden: ${detail}`,
+});
+
 export const required = (path: string, detail = ''): FieldError => ({
   path,
   type: 'FieldValueRequired',

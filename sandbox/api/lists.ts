@@ -1,6 +1,6 @@
 /** Lists: which state is asked for (resourceVersion and its match), the selectors, and pages with a continue token. */
 import type { Storage, StoredObject } from '../storage/storage.ts';
-import { ApiFailure, badRequest, expired } from './failure.ts';
+import { ApiFailure, badRequest, expired, forbiddenField, invalidOptions, unsupported } from './failure.ts';
 import { isObject } from './json.ts';
 import type { ObjectService } from './objectService.ts';
 import type { ResourceInfo } from './resourceInfo.ts';
@@ -63,17 +63,19 @@ export const tooLargeRevision = (asked: number, current: number): ApiFailure =>
     retryAfterSeconds: 1,
   });
 
+const matchForbidden = (why: string): ApiFailure => invalidOptions('ListOptions', forbiddenField('resourceVersionMatch', why));
+
 /** The revision whose state is asked for; undefined means the present one. */
 function exactRevision(query: URLSearchParams, current: number, limit: number): number | undefined {
   const text = query.get('resourceVersion') ?? '';
   const match = query.get('resourceVersionMatch') ?? '';
-  if (match !== '' && text === '') throw badRequest('resourceVersionMatch is forbidden unless resourceVersion is provided');
+  if (match !== '' && text === '') throw matchForbidden('resourceVersionMatch is forbidden unless resourceVersion is provided');
   if (match !== '' && match !== 'Exact' && match !== 'NotOlderThan')
-    throw badRequest(`resourceVersionMatch: Unsupported value: "${match}": supported values: "Exact", "NotOlderThan"`);
+    throw invalidOptions('ListOptions', unsupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']));
   if (text === '') return undefined;
   const revision = parseRevision(text);
   if (revision > current) throw tooLargeRevision(revision, current);
-  if (match === 'Exact' && revision === 0) throw badRequest('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
+  if (match === 'Exact' && revision === 0) throw matchForbidden('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
   return match === 'Exact' || (match === '' && revision > 0 && limit > 0) ? revision : undefined;
 }
 

@@ -9,6 +9,7 @@ import type { Storage, StoredObject } from '../storage/storage.ts';
 import { ApiFailure, alreadyExists, badRequest, conflict, forbidden, invalid, invalidValue, modified, notFound } from './failure.ts';
 import { asArray, asObject, asString, cloneJson, equalJson, isObject } from './json.ts';
 import type { JsonObject } from './json.ts';
+import { dropUnknownFields } from './knownFields.ts';
 import { metadataErrors } from './objectMeta.ts';
 import { hasStatusSubresource } from './resourceInfo.ts';
 import type { ResourceInfo } from './resourceInfo.ts';
@@ -196,7 +197,8 @@ export class ObjectService {
     const copy: JsonObject = { ...cloneJson(body), apiVersion, kind };
     const pruned = info.schema?.prune(copy);
     const object = pruned?.object ?? copy;
-    const problems = [...(options.decodingErrors ?? []), ...(pruned?.pruned ?? []).map((path) => `unknown field "${path}"`)];
+    const unknown = [...dropUnknownFields(info.kind, info.crd !== undefined, object), ...(pruned?.pruned ?? [])];
+    const problems = [...(options.decodingErrors ?? []), ...unknown.map((path) => `unknown field "${path}"`)];
     if (problems.length > 0 && options.fieldValidation === 'Strict')
       throw badRequest(
         `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}: strict decoding error: ${problems.join(', ')}`,

@@ -5,7 +5,7 @@ import type { StoredObject } from '../storage/storage.ts';
 import { accessReviewAnswer } from './accessReviews.ts';
 import { decodeBody } from './decode.ts';
 import { encodeItem, encodeObject, encodePartial } from './encode.ts';
-import { badRequest, methodNotAllowed, pathNotFound } from './failure.ts';
+import { badRequest, forbiddenField, invalidOptions, methodNotAllowed, pathNotFound, unsupported } from './failure.ts';
 import { asObject, asString, field } from './json.ts';
 import { parseRevision, selectorOf } from './lists.ts';
 import type { Lister } from './lists.ts';
@@ -201,8 +201,9 @@ export class ResourceHandlers {
     if (target.name !== undefined) query.set('fieldSelector', `metadata.name=${target.name}`);
     const sendInitialEvents = isTrue(query.get('sendInitialEvents'));
     if (sendInitialEvents && query.get('resourceVersionMatch') !== 'NotOlderThan') {
-      throw badRequest(
-        'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+      throw invalidOptions(
+        'ListOptions',
+        forbiddenField('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'),
       );
     }
     const text = query.get('resourceVersion') ?? '';
@@ -297,11 +298,11 @@ function readDeleteOptions(body: Readonly<Record<string, unknown>>, query: URLSe
 function writeOptions(call: Call, subresource: string | undefined, decodingErrors: readonly string[]): WriteOptions {
   const dryRun = call.query.get('dryRun');
   if (dryRun !== null && dryRun !== 'All') {
-    throw badRequest(` "" is invalid: dryRun: Unsupported value: ${JSON.stringify([dryRun])}: supported values: "All"`);
+    throw invalidOptions('CreateOptions', unsupported('dryRun', dryRun, ['All']));
   }
   const validation = call.query.get('fieldValidation') ?? 'Warn';
   if (validation !== 'Ignore' && validation !== 'Warn' && validation !== 'Strict') {
-    throw badRequest(` "" is invalid: fieldValidation: Unsupported value: "${validation}": supported values: "Ignore", "Strict", "Warn"`);
+    throw invalidOptions('CreateOptions', unsupported('fieldValidation', validation, ['', 'Ignore', 'Strict', 'Warn']));
   }
   const agent = (call.request.headers['user-agent'] ?? '').split('/')[0] ?? '';
   return {

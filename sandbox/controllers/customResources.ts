@@ -42,6 +42,7 @@ export const crdStrategy: Strategy = {
     for (const name of ['plural', 'kind']) if (asString(names[name]) === undefined) errors.push(required(`spec.names.${name}`));
     if (spec.scope !== 'Namespaced' && spec.scope !== 'Cluster')
       errors.push(unsupported('spec.scope', spec.scope ?? '', ['Cluster', 'Namespaced']));
+    errors.push(...approvalErrors(object, asString(spec.group) ?? ''));
     const versions = asArray(spec.versions);
     if (versions.filter((version) => field(version, 'storage') === true).length !== 1) {
       errors.push(
@@ -59,11 +60,38 @@ export const crdStrategy: Strategy = {
   },
 };
 
+const approval = 'api-approved.kubernetes.io';
+
+/** Groups of the Kubernetes community ask for a link to the review of the API, or a word that there was none. */
+function approvalErrors(crd: StoredObject, group: string): readonly FieldError[] {
+  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(group)) return [];
+  const value = crd.metadata.annotations?.[approval];
+  const path = `metadata.annotations[${approval}]`;
+  if (value === undefined || value === '')
+    return [
+      required(
+        path,
+        `protected groups must have approval annotation "${approval}", see https://github.com/kubernetes/enhancements/pull/1111`,
+      ),
+    ];
+  const good = value.startsWith('unapproved') || URL.canParse(value);
+  return good
+    ? []
+    : [
+        invalidValue(
+          path,
+          value,
+          `protected groups must have approval annotation "${approval}" with either a URL or a reason starting with "unapproved", see https://github.com/kubernetes/enhancements/pull/1111`,
+        ),
+      ];
+}
+
 function schemaErrors(version: unknown, path: string): readonly FieldError[] {
   const openAPIV3Schema = field(field(version, 'schema'), 'openAPIV3Schema');
   if (openAPIV3Schema === undefined) return [required(path, 'schemas are required')];
   try {
-    return new StructuralSchema(openAPIV3Schema) && [];
+    new StructuralSchema(openAPIV3Schema);
+    return [];
   } catch (error) {
     if (!(error instanceof SchemaError)) throw error;
     return error.problems.map((problem) => ({ ...problem, path: problem.path === '<nil>' ? path : `${path}.${problem.path}` }));

@@ -3,7 +3,7 @@ import type { ObjectKey } from '../../operator/kube/objects.ts';
 import { applyPatch as applyJsonPatch } from 'rfc6902';
 import type { Operation } from 'rfc6902';
 import { parseText } from '../api/decode.ts';
-import { ApiFailure, badRequest, notFound } from '../api/failure.ts';
+import { ApiFailure, badRequest, invalidOptions, notFound, required } from '../api/failure.ts';
 import { asObject, cloneJson, field, isObject } from '../api/json.ts';
 import type { JsonObject } from '../api/json.ts';
 import type { ObjectService, WriteOptions } from '../api/objectService.ts';
@@ -31,7 +31,7 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
   const result: JsonObject = isObject(target) ? { ...target } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (key === '__proto__') continue;
-    if (value === null) delete result[key];
+    if (value === null) Reflect.deleteProperty(result, key);
     else result[key] = mergePatch(result[key], value);
   }
   return result;
@@ -89,11 +89,10 @@ function serverSideApply(
   const { info, key, options, force } = request;
   if (!isObject(patch)) throw badRequest('the applied configuration must be an object');
   const meta = asObject(patch.metadata);
-  if (request.manager === undefined)
-    throw badRequest('PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch');
+  if (request.manager === undefined) throw invalidOptions('PatchOptions', required('fieldManager', 'is required for apply patch'));
   if (Array.isArray(meta.managedFields) && meta.managedFields.length > 0) throw badRequest('metadata.managedFields must be nil');
   if (meta.name !== undefined && meta.name !== key.name) {
-    throw badRequest(`the name of the object (${String(meta.name)}) does not match the name on the URL (${key.name})`);
+    throw badRequest(`the name of the object (${JSON.stringify(meta.name)}) does not match the name on the URL (${key.name})`);
   }
   const time = `${new Date(request.now()).toISOString().slice(0, 19)}Z`;
   const { manager } = request;

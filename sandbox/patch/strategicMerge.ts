@@ -23,7 +23,7 @@ function mergeMap(target: Readonly<JsonObject>, patch: Readonly<JsonObject>, rul
   for (const [key, value] of Object.entries(patch)) {
     if (key.startsWith(deleteFrom)) dropPrimitives(result, key.slice(deleteFrom.length), value);
     if (key.startsWith('$') || key === '__proto__') continue;
-    if (value === null) delete result[key];
+    if (value === null) Reflect.deleteProperty(result, key);
     else result[key] = mergeValue(result[key], value, rules.child(key));
   }
   for (const [key, order] of Object.entries(patch)) {
@@ -64,7 +64,7 @@ function mergeItems(current: readonly unknown[], patch: readonly unknown[], rule
 
 function retainKeys(target: JsonObject, keys: unknown): void {
   if (!Array.isArray(keys)) return;
-  for (const key of Object.keys(target)) if (!keys.includes(key)) delete target[key];
+  for (const key of Object.keys(target)) if (!keys.includes(key)) Reflect.deleteProperty(target, key);
 }
 
 function dropPrimitives(target: JsonObject, name: string, values: unknown): void {
