@@ -14,10 +14,10 @@ import type { Metrics } from '../../operator/runtime/metrics.ts';
 import type { Change, Store } from '../../operator/runtime/store.ts';
 import { cleanupMetrics } from './metrics.ts';
 import { PodCleanup, type PodCleanupDeps } from './podReconciler.ts';
-import { RunCleanup, isNewer, periodicOf, type RunWriter } from './runReconciler.ts';
+import { RunCleanup, isNewer, periodicOf, runsByPeriodic, type RunWriter } from './runReconciler.ts';
 
 export interface CleanupControllersOptions {
-  /** Needs the index "periodic". */
+  /** Needs periodicIndexers. */
   readonly jobs: Store<ProwJob>;
   readonly writer: RunWriter;
   readonly client: PodCleanupDeps['client'];
@@ -45,7 +45,7 @@ export function cleanupControllers(options: CleanupControllersOptions): readonly
   runs.watch({ store: jobs }, (change) => runKeys(change, jobs));
   // A Periodic that is gone keeps no run any more.
   runs.watch({ store: options.periodics }, ({ type, object }) =>
-    type === 'deleted' ? jobs.byIndex('periodic', object.metadata.uid ?? '').map(keyOf) : [],
+    type === 'deleted' ? jobs.byIndex(runsByPeriodic, object.metadata.uid ?? '').map(keyOf) : [],
   );
   const pods = options.clusters.map(({ alias, store, access }) => {
     const controller = new Controller({
@@ -69,7 +69,7 @@ function runKeys({ type, object, initial }: Change<ProwJob>, jobs: Store<ProwJob
   const owner = periodicOf(object);
   if (owner === undefined || initial === true) return [keyOf(object)];
   let before: ProwJob | undefined;
-  for (const other of jobs.byIndex('periodic', owner.uid)) {
+  for (const other of jobs.byIndex(runsByPeriodic, owner.uid)) {
     if (isComplete(other) && isNewer(object, other) && (before === undefined || isNewer(other, before))) before = other;
   }
   return before === undefined ? [keyOf(object)] : [keyOf(object), keyOf(before)];

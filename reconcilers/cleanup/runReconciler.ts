@@ -5,6 +5,7 @@
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { PodAccess } from '../../operator/clusters/clusters.ts';
+import { periodicUidOf } from '../../operator/jobs/periodicRun.ts';
 import { runKeyOf, ownerOf } from '../../operator/jobs/podOwner.ts';
 import { timeMs } from '../../operator/jobs/podShape.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
@@ -22,7 +23,7 @@ export interface RunWriter {
 }
 
 export interface RunCleanupDeps {
-  /** Needs the index "periodic" (periodicIndexers). */
+  /** Needs periodicIndexers. */
   readonly jobs: Pick<StoreReader<ProwJob>, 'get' | 'byIndex'>;
   readonly writer: RunWriter;
   readonly periodics: Pick<StoreReader<Periodic>, 'get'>;
@@ -58,7 +59,7 @@ export class RunCleanup implements Reconciler {
     if (owner === undefined || run.spec.ttl_seconds_after_finished !== undefined) return false;
     const periodic = this.#deps.periodics.get({ namespace: run.metadata.namespace ?? '', name: owner.name });
     if (periodic?.metadata.uid !== owner.uid) return false;
-    return !this.#deps.jobs.byIndex('periodic', owner.uid).some((other) => isComplete(other) && isNewer(other, run));
+    return !this.#deps.jobs.byIndex(runsByPeriodic, owner.uid).some((other) => isComplete(other) && isNewer(other, run));
   }
 
   async #deletePods(run: ProwJob, signal: AbortSignal): Promise<void> {
@@ -73,16 +74,19 @@ export class RunCleanup implements Reconciler {
 }
 
 /** The Periodic that started this run. */
-export const periodicOf = (run: ProwJob): OwnerReference | undefined =>
-  run.metadata.ownerReferences?.find(
-    (owner) => owner.kind === 'Periodic' && owner.controller === true && owner.apiVersion.startsWith('prow.k8s.io/'),
-  );
+export function periodicOf(run: ProwJob): OwnerReference | undefined {
+  const uid = periodicUidOf(run);
+  return uid === undefined ? undefined : run.metadata.ownerReferences?.find((owner) => owner.uid === uid);
+}
 
-/** For the cache of runs: byIndex('periodic', uid of the Periodic). */
-export const periodicIndexers = {
-  periodic: (run: ProwJob): readonly string[] => {
-    const owner = periodicOf(run);
-    return owner === undefined ? [] : [owner.uid];
+/** The index of the runs of one Periodic by its uid. The Periodic's own reconciler uses one of the same name and content. */
+export const runsByPeriodic = 'periodic-uid';
+
+/** For the cache of runs. */
+export const periodicIndexers: Record<string, (run: ProwJob) => readonly string[]> = {
+  [runsByPeriodic]: (run) => {
+    const uid = periodicUidOf(run);
+    return uid === undefined ? [] : [uid];
   },
 };
 

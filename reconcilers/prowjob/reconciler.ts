@@ -10,6 +10,7 @@ import type { Clusters, PodAccess } from '../../operator/clusters/clusters.ts';
 import type { AttemptPlan } from '../../operator/jobs/podBuilder.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
 import { isAbortRequested, statusOf } from '../../operator/jobs/runState.ts';
+import { changedFields } from '../../operator/jobs/statusPatch.ts';
 import type { CallOptions } from '../../operator/kube/client.ts';
 import { keyOf, type KubeObject, type ObjectKey } from '../../operator/kube/objects.ts';
 import { ReconcileError } from '../../operator/runtime/errors.ts';
@@ -19,7 +20,7 @@ import type { Admission } from './admission.ts';
 import { decide, queueLeftMs, type Case, type Decision, type Finish, type Waiting } from './decide.ts';
 import type { ProwJobMetrics } from './metrics.ts';
 import { readScope, type Scope } from './scope.ts';
-import { patchOf, statusAfter, type News } from './status.ts';
+import { statusAfter, type News } from './status.ts';
 import { createPod } from './steps/createPod.ts';
 import { deletePods } from './steps/deletePods.ts';
 
@@ -144,7 +145,7 @@ export class ProwJobReconciler implements Reconciler {
     const { scope, ctx } = pass;
     const before = statusOf(scope.run);
     const after = statusAfter(scope, news, pass);
-    const status = patchOf(before, after);
+    const status = changedFields(before, after);
     if (status === undefined) return pass;
     const { resourceVersion } = scope.run.metadata;
     const run = await this.#deps.writer.patchStatus(keyOf(scope.run), { metadata: { resourceVersion }, status }, { signal: ctx.signal });

@@ -1,6 +1,5 @@
 /**
- * The status of a run after what a pass found out. Pure: from the status before, the news and the time. patchOf turns the difference
- * into a merge patch, or into nothing when there is none, so that a settled run is never written.
+ * The status of a run after what a pass found out. Pure: from the status before, the news and the time.
  */
 import type { Attempt, ProwJob, ProwJobState, ProwJobStatus, RunReason } from '../../crds/v1/prowJob.ts';
 import { jobUrlOf } from '../../operator/jobs/jobUrl.ts';
@@ -160,14 +159,4 @@ function closeLast(scope: Scope, end: AttemptEnd | undefined, nowMs: number): re
     ...(end === undefined ? {} : { cause: end.cause }),
   };
   return [...scope.attempts.slice(0, -1), closed];
-}
-
-/** The merge patch that makes `before` into `after`; undefined when they are equal. Fields that are gone become null. */
-export function patchOf(before: ProwJobStatus, after: ProwJobStatus): object | undefined {
-  const old = new Map<string, unknown>(Object.entries(before));
-  const next = new Map<string, unknown>(Object.entries(after));
-  const changes = new Map<string, unknown>();
-  for (const [field, value] of next) if (JSON.stringify(old.get(field)) !== JSON.stringify(value)) changes.set(field, value);
-  for (const field of old.keys()) if (!next.has(field)) changes.set(field, null);
-  return changes.size === 0 ? undefined : Object.fromEntries(changes);
 }
