@@ -25,7 +25,7 @@ const blocking: ReadonlySet<string> = new Set([
 ]);
 
 /** The last error of an object whose rules could not be looked at. */
-const rulesNotChecked: FieldError = {
+export const rulesNotChecked: FieldError = {
   path: '<nil>',
   type: 'FieldValueInvalid',
   message:

@@ -7,7 +7,7 @@ import { isJsonObject, ownField, type JsonObject } from './json.ts';
 import { parseManifests, type Manifest, type Segments } from './manifests.ts';
 import { checkMetadata } from './metadata.ts';
 import { nearest } from './nearest.ts';
-import { StructuralSchema, type FieldError } from './structural.ts';
+import { rulesNotChecked, StructuralSchema, type FieldError } from './structural.ts';
 import { apiVersion, group } from './v1/common.ts';
 import type { KindName, KindTypes } from './validators.ts';
 
@@ -139,7 +139,12 @@ function validateObject(value: JsonObject, validators: ReadonlyMap<string, Valid
   return findings.length > 0 ? findings : semanticFindings(kind, defaulted, checks);
 }
 
-const fromFieldError = ({ path, message, segments }: FieldError): Finding => ({ segments, path: path === '<nil>' ? '' : path, message });
+/** That rules were not looked at is a remark on the errors before it, not an error of its own. */
+function fromFieldError(error: FieldError): Finding {
+  if (error === rulesNotChecked)
+    return { segments: [], path: '', message: 'correct the errors to have the rules checked as well', severity: 'warning' };
+  return { segments: error.segments, path: error.path === '<nil>' ? '' : error.path, message: error.message };
+}
 
 function semanticFindings(kind: string, object: JsonObject, checks: SemanticChecks): readonly Finding[] {
   const own = (ownField(checks, kind) ?? []) as readonly ((object: unknown) => readonly SemanticProblem[])[];
