@@ -3,7 +3,7 @@
  * schema words that settings.ts uses, and refuses to guess about others.
  */
 import { DurationError, parseDuration } from '../../crds/duration.ts';
-import { nearestWord } from '../../crds/nearest.ts';
+import { nearest } from '../../crds/nearest.ts';
 
 /** A place in the document: keys and list positions from the top. */
 export type SettingsPath = readonly (string | number)[];
@@ -35,8 +35,8 @@ export interface SettingsSchema {
 
 export function* settingsFaults(schema: SettingsSchema, value: unknown, path: SettingsPath = []): Generator<SettingsFault> {
   const message = wrongType(schema, value);
-  if (message !== undefined) return yield { path, message, atKey: false };
-  if (Array.isArray(value))
+  if (message !== undefined) yield { path, message, atKey: false };
+  else if (Array.isArray(value))
     for (const [index, item] of (value as readonly unknown[]).entries()) yield* settingsFaults(schema.items ?? {}, item, [...path, index]);
   else if (typeof value === 'object' && value !== null) yield* objectFaults(schema, value, path);
   else yield* scalarFaults(schema, value, path);
@@ -72,8 +72,8 @@ function* objectFaults(schema: SettingsSchema, value: object, path: SettingsPath
 
 /** A slip of the fingers gets the word that was meant. */
 function unknownKey(key: string, known: readonly string[]): string {
-  const nearest = nearestWord(key, known);
-  return nearest === undefined ? `unknown field; known are ${known.join(', ')}` : `unknown field; did you mean ${nearest}?`;
+  const meant = nearest(key, known);
+  return meant === undefined ? `unknown field; known are ${known.join(', ')}` : `unknown field; did you mean ${meant}?`;
 }
 
 function* scalarFaults(schema: SettingsSchema, value: unknown, path: SettingsPath): Generator<SettingsFault> {

@@ -71,7 +71,7 @@ export const settingsFileSchema = Type.Object(
     }),
     logging: section('What is logged, and how.', {
       level: oneOf(['error', 'warn', 'info', 'debug'], 'The least important level that is written.', 'info'),
-      format: oneOf(['json', 'text'], 'One JSON object a line, or text for people.', 'json'),
+      format: oneOf(['json', 'human'], 'One JSON object a line, or lines for people.', 'json'),
     }),
     leaderElection: section('Which of several replicas works.', {
       enabled: Type.Optional(
@@ -119,7 +119,7 @@ export interface Settings {
   readonly periodics: { readonly workers: number };
   readonly pluginConfigs: { readonly workers: number };
   readonly cleanup: { readonly workers: number; readonly prowJobTTLMs: number; readonly podTTLMs: number; readonly orphanAgeMs: number };
-  readonly logging: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly format: 'json' | 'text' };
+  readonly logging: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly format: 'json' | 'human' };
   readonly leaderElection: {
     readonly enabled: boolean;
     readonly namespace?: string;

@@ -55,7 +55,7 @@ export class SettingsWatcher {
 
   /** Looks at the file at each interval until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    for (await this.#wait(signal); !signal.aborted; await this.#wait(signal)) await this.check();
+    while (await this.#waited(signal)) await this.check();
   }
 
   /** Looks at the file now. */
@@ -77,7 +77,7 @@ export class SettingsWatcher {
     this.#options.onChange({
       settings,
       previous,
-      needRestart: startOnly.filter((section) => !isSame(settings[section], previous[section])),
+      needRestart: startOnlyChanges(previous, settings),
     });
   }
 
@@ -99,15 +99,17 @@ export class SettingsWatcher {
     this.#options.onError(error);
   }
 
-  #wait(signal: AbortSignal): Promise<void> {
+  /** False when the signal aborted instead. */
+  #waited(signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return Promise.resolve(false);
     return new Promise((resolve) => {
       const onAbort = (): void => {
         timer.cancel();
-        resolve();
+        resolve(false);
       };
       const timer = this.#options.clock.after(this.#options.intervalMs ?? defaultIntervalMs, () => {
         signal.removeEventListener('abort', onAbort);
-        resolve();
+        resolve(true);
       });
       signal.addEventListener('abort', onAbort, { once: true });
     });

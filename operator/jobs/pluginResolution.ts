@@ -3,7 +3,7 @@
  * Plugins of several objects add up. Two that configure one plugin for one repository differently contradict each other, and both say so.
  */
 import type { PluginConfig, PluginConfigProblem, ResolvedRepo } from '../../crds/v1/pluginConfig.ts';
-import { nearestWord } from '../../crds/nearest.ts';
+import { nearest } from '../../crds/nearest.ts';
 import { pluginNames } from './pluginNames.ts';
 import { includes, overlap, parseRepoEntry, type RepoEntry, type RepoScope } from './repoScope.ts';
 import { sameJson } from './statusPatch.ts';
@@ -102,9 +102,9 @@ function* pluginProblems({ spec }: PluginConfig): Generator<PluginConfigProblem>
 }
 
 function unknownPlugin(path: string, name: string): PluginConfigProblem {
-  const nearest = nearestWord(name, pluginNames);
+  const meant = nearest(name, [...pluginNames]);
   const advice =
-    nearest === undefined ? 'name a plugin of Prow, or list your own under spec.externalPlugins' : `did you mean ${quote(nearest)}?`;
+    meant === undefined ? 'name a plugin of Prow, or list your own under spec.externalPlugins' : `did you mean ${quote(meant)}?`;
   return problem(path, 'UnknownPlugin', `there is no plugin ${quote(name)}; ${advice}`);
 }
 
