@@ -183,7 +183,7 @@ describe('next', () => {
     expect(step.effects.map((effect) => effect.type)).toEqual(effects);
   });
 
-  it.each([
+  it.each<{ readonly from: ReflectorState; readonly input: ReflectorInput }>([
     { from: { phase: 'idle' }, input: { type: 'timer' } },
     { from: watching('5'), input: { type: 'page', resourceVersion: '6' } },
     { from: listing(1), input: { type: 'event', resourceVersion: '6' } },
