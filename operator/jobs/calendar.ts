@@ -1,7 +1,7 @@
 /**
  * When a cron expression fires, in its time zone. Local times are walked as numbers ("civil milliseconds": local time read as if
  * it were UTC) and mapped to instants segment by segment. A time in the gap of spring is moved behind it or left out; a
- * time that autumn repeats counts the first time, the second time, or both. A schedule whose hour is * follows elapsed time instead:
+ * time that autumn repeats counts the first time, the second time, or both. A schedule that names every hour follows elapsed time instead:
  * it neither pauses nor doubles when the clocks change.
  */
 import type { CronFields } from './cronFields.ts';

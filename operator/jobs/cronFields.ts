@@ -1,7 +1,7 @@
 /**
  * The cron language of robfig/cron, as Prow's users know it: five fields, names of months and days, lists, ranges, steps, ? for *.
  * What robfig refuses is refused here, with the column of the fault. cron-parser, which takes far more than that, only ever sees the
- * canonical form, on which both agree: plain numbers, and day fields that cannot be read in two ways.
+ * canonical form, on which both agree: plain numbers that rise, and day fields that cannot be read in two ways.
  */
 import { CronExpressionParser } from 'cron-parser';
 
@@ -18,7 +18,7 @@ export interface CronFields {
   readonly daysOfWeek: readonly number[];
   /** Both day fields are restricted: a day matches when either does. Otherwise both must. */
   readonly eitherDay: boolean;
-  /** The hour field is an asterisk: the schedule follows elapsed time, whatever the clocks do. */
+  /** The hour field names every hour: the schedule follows elapsed time, whatever the clocks do. */
   readonly everyHour: boolean;
 }
 
@@ -86,7 +86,7 @@ export function parseCronFields(expression: string): CronFields {
   const hours = readField(hour, hourField);
   const months = readField(month, monthField);
   const days = dayFields(readField(dayOfMonth, dayOfMonthField), readField(dayOfWeek, dayOfWeekField), months, dayOfMonth.column);
-  return expand([minutes.text, hours.text, days.ofMonth, months.text, days.ofWeek].join(' '), hours.star);
+  return expand([minutes.text, hours.text, days.ofMonth, months.text, days.ofWeek].join(' '));
 }
 
 function tokenize(expression: string): readonly Token[] {
@@ -106,7 +106,7 @@ function dayFields(ofMonth: Field, ofWeek: Field, months: Field, column: number)
   return { ofMonth: '*', ofWeek: ofWeek.text };
 }
 
-function expand(canonical: string, everyHour: boolean): CronFields {
+function expand(canonical: string): CronFields {
   const { fields } = CronExpressionParser.parse(canonical, { tz: 'UTC' });
   const numbers = (values: readonly (number | string)[]): readonly number[] => values.filter((value) => typeof value === 'number');
   const [, , ofMonth, , ofWeek] = canonical.split(' ');
@@ -119,23 +119,21 @@ function expand(canonical: string, everyHour: boolean): CronFields {
     // cron-parser lists Sunday as 0 and as 7.
     daysOfWeek: numbers(fields.dayOfWeek.values).filter((day) => day < 7),
     eitherDay: ofMonth !== '*' && ofWeek !== '*',
-    everyHour,
+    everyHour: fields.hour.values.length === 24,
   };
 }
 
 function readField(token: Token, kind: FieldKind): Field {
   const values = new Set<number>();
-  const texts: string[] = [];
   let star = false;
   let column = token.column;
   for (const part of token.text.split(',')) {
     const range = readPart({ text: part, column }, kind);
     for (let value = range.from; value <= range.to; value += range.step) values.add(value);
-    texts.push(rangeText(range));
     star ||= range.star;
     column += part.length + 1;
   }
-  return { text: star ? '*' : texts.join(','), star, values };
+  return { text: listText(values, kind), star, values };
 }
 
 interface Range {
@@ -145,9 +143,16 @@ interface Range {
   readonly star: boolean;
 }
 
-function rangeText({ from, to, step }: Range): string {
-  if (from === to) return String(from);
-  return step === 1 ? `${from}-${to}` : `${from}-${to}/${step}`;
+/** The shortest list of values and ranges that names these values: equal sets have equal text. */
+function listText(values: ReadonlySet<number>, kind: FieldKind): string {
+  if (values.size === kind.max - kind.min + 1) return '*';
+  const ranges: { from: number; to: number }[] = [];
+  for (const value of [...values].sort((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last?.to === value - 1) last.to = value;
+    else ranges.push({ from: value, to: value });
+  }
+  return ranges.map(({ from, to }) => (from === to ? String(from) : `${from}-${to}`)).join(',');
 }
 
 /** One element of a list: *, a, a-b, each with an optional /step. */
