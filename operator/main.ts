@@ -10,7 +10,9 @@ import type { ValidateOptions } from './commands/validate.ts';
 import { version } from './version.ts';
 
 const program = new Command('prow-operator')
-  .description('Continuous integration the Kubernetes way: Periodic, ProwJob, PluginConfig and BuildCluster objects, and the operator that runs them')
+  .description(
+    'Continuous integration the Kubernetes way: Periodic, ProwJob, PluginConfig and BuildCluster objects, and the operator that runs them',
+  )
   .version(version)
   .showHelpAfterError();
 

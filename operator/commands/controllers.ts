@@ -1,0 +1,90 @@
+/**
+ * Everything the operator runs, wired to one kit: caches with their indexes, the clusters where pods go, and a controller for each concern.
+ * The command line and the tests use the same wiring.
+ */
+import { buildClusters, periodics, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { cleanupControllers } from '../../reconcilers/cleanup/controller.ts';
+import { periodicIndexers } from '../../reconcilers/cleanup/runReconciler.ts';
+import { createPeriodicController } from '../../reconcilers/periodic/controller.ts';
+import { createPluginConfigController } from '../../reconcilers/pluginconfig/controller.ts';
+import { pluginConfigIndexers } from '../../reconcilers/pluginconfig/overlap.ts';
+import { prowJobController, summarize } from '../../reconcilers/prowjob/controller.ts';
+import { LocalClusters, defaultAlias } from '../clusters/clusters.ts';
+import type { Settings } from '../config/settings.ts';
+import { label } from '../jobs/labels.ts';
+import { podIndexers } from '../jobs/podOwner.ts';
+import { pods } from '../kube/builtin.ts';
+import type { OperatorKit } from '../runtime/operatorKit.ts';
+
+export interface ControllerSettings {
+  /** Read anew at each pass, so that a changed file takes effect without a restart. */
+  readonly settings: () => Settings;
+  /** Watch only this namespace. Absent: all. */
+  readonly namespace?: string;
+}
+
+export interface Wired {
+  /** To be called when the settings have changed: limits may have been raised. */
+  readonly settingsChanged: () => void;
+}
+
+export function setUpControllers(kit: OperatorKit, options: ControllerSettings): Wired {
+  const { settings } = options;
+  const { client, events, clock, logger, metrics, manager } = kit;
+  const scope = options.namespace === undefined ? {} : { namespace: options.namespace };
+  const jobs = kit.informer(prowJobs, { ...scope, indexers: periodicIndexers, transform: summarize });
+  const schedules = kit.informer(periodics, scope);
+  const plugins = kit.informer(pluginConfigs, { ...scope, indexers: pluginConfigIndexers });
+  const declared = kit.informer(buildClusters, scope);
+  const podCache = kit.informer(pods, { ...podScope(options), labelSelector: `${label.createdByProw}=true`, indexers: podIndexers });
+
+  const access = { pods: podCache.store, writer: kit.writer(podCache), client };
+  const common = { clock, logger, metrics, policy: settings };
+  const start = settings();
+  const { controller, admission } = prowJobController({
+    ...common,
+    jobs: jobs.store,
+    writer: kit.writer(jobs),
+    clusters: new LocalClusters(access, declared.store),
+    pods: [podCache.store],
+    buildClusters: declared.store,
+    events,
+    workers: start.prowJobs.workers,
+  });
+  manager.addController(controller);
+  manager.addController(
+    createPeriodicController({
+      client,
+      periodics: schedules,
+      prowJobs: jobs,
+      events,
+      workers: start.periodics.workers,
+      clock,
+      logger,
+      metrics,
+    }),
+  );
+  manager.addController(
+    createPluginConfigController({ client, pluginConfigs: plugins, events, workers: start.pluginConfigs.workers, clock, logger, metrics }),
+  );
+  const cleanup = cleanupControllers({
+    ...common,
+    jobs: jobs.store,
+    writer: kit.writer(jobs),
+    client,
+    periodics: schedules.store,
+    clusters: [{ alias: defaultAlias, store: podCache.store, access }],
+    workers: start.cleanup.workers,
+  });
+  for (const each of cleanup) manager.addController(each);
+  return { settingsChanged: () => admission.refresh() };
+}
+
+/** Pods may run outside the watched namespace when the settings say so; then they are watched wherever they are. */
+function podScope({ settings, namespace }: ControllerSettings): { readonly namespace?: string } {
+  if (namespace === undefined) return {};
+  const { podNamespace, tenants } = settings();
+  const elsewhere =
+    (podNamespace !== undefined && podNamespace !== namespace) || (tenants.get(namespace)?.some((other) => other !== namespace) ?? false);
+  return elsewhere ? {} : { namespace };
+}

@@ -1,0 +1,164 @@
+/**
+ * `prow-operator run`: reads the settings, connects, runs until it is told to stop. Exit code 0 after SIGTERM or SIGINT and an ordered
+ * stop; 1 when the lease was lost or a part failed, so that whoever supervises the process starts it anew; 2 when it could not begin.
+ */
+import { readFile } from 'node:fs/promises';
+import { SettingsError, defaultSettings } from '../config/loadSettings.ts';
+import type { Settings } from '../config/settings.ts';
+import { SettingsWatcher } from '../config/settingsWatcher.ts';
+import { KubeConfigError, PooledKubeConfig } from '../kube/kubeConfig.ts';
+import { realClock } from '../runtime/clock.ts';
+import { asError, messageOf } from '../runtime/errors.ts';
+import { ProwOperator } from '../runtime/host.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { createLogger, logLevels, type LogLevel } from '../runtime/logging.ts';
+import { Metrics } from '../runtime/metrics.ts';
+import type { OperatorKit } from '../runtime/operatorKit.ts';
+import { version } from '../version.ts';
+import { setUpControllers } from './controllers.ts';
+
+export interface RunOptions {
+  readonly kubeconfig?: string;
+  readonly settings?: string;
+  readonly namespace?: string;
+  readonly logLevel?: string;
+  readonly logFormat?: string;
+}
+
+/** What is wrong with the call itself; the message is for the person who typed it. */
+class UsageError extends Error {}
+
+export async function run(options: RunOptions): Promise<number> {
+  let logger: Logger | undefined;
+  try {
+    const source = await openSettings(options, (message, fields) => logger?.warn(message, fields));
+    const settings = source.current();
+    logger = loggerOf(options, settings);
+    const config = PooledKubeConfig.load(options.kubeconfig === undefined ? {} : { path: options.kubeconfig });
+    logger.info('Starting', {
+      version,
+      node: process.version,
+      server: config.getCurrentCluster()?.server,
+      namespace: options.namespace ?? '(all)',
+    });
+    return await operate({ options, logger, config, source });
+  } catch (error) {
+    if (!isForPerson(error)) throw error;
+    process.stderr.write(`prow-operator run: ${error.message}\n`);
+    return 2;
+  }
+}
+
+const isForPerson = (error: unknown): error is Error =>
+  error instanceof UsageError || error instanceof SettingsError || error instanceof KubeConfigError;
+
+interface Operation {
+  readonly options: RunOptions;
+  readonly logger: Logger;
+  readonly config: PooledKubeConfig;
+  readonly source: SettingsSource;
+}
+
+async function operate({ options, logger, config, source }: Operation): Promise<number> {
+  const metrics = new Metrics();
+  metrics
+    .gauge({ name: 'prow_operator_build_info', help: 'Always 1; the label says which version runs', labels: ['version'] })
+    .set({ version }, 1);
+  const { leaderElection, server } = source.current();
+  const { enabled, namespace = config.namespace ?? 'default', name, ...timing } = leaderElection;
+  const operator = new ProwOperator({
+    name: 'prow-operator',
+    config,
+    logger,
+    metrics,
+    health: { host: server.host, port: server.port },
+    ...(enabled ? { lease: { namespace, name, ...timing } } : {}),
+    setup: (kit) => setUp(kit, options, source),
+  });
+  const letGo = stopOnSignals(() => operator.stop(), logger);
+  try {
+    await operator.start();
+    const exit = await operator.exited;
+    return exit.exitCode;
+  } finally {
+    letGo();
+  }
+}
+
+function setUp(kit: OperatorKit, options: RunOptions, source: SettingsSource): void {
+  const { namespace } = options;
+  const wired = setUpControllers(kit, { settings: source.current, ...(namespace === undefined ? {} : { namespace }) });
+  source.changed(wired.settingsChanged);
+  kit.manager.addService({ name: 'settings', run: source.follow });
+}
+
+interface SettingsSource {
+  readonly current: () => Settings;
+  readonly changed: (fn: () => void) => void;
+  readonly follow: (signal: AbortSignal) => Promise<void>;
+}
+
+async function openSettings(
+  options: RunOptions,
+  warn: (message: string, fields: Record<string, unknown>) => void,
+): Promise<SettingsSource> {
+  const listeners: (() => void)[] = [];
+  const changed = (fn: () => void): void => void listeners.push(fn);
+  if (options.settings === undefined) {
+    const settings = defaultSettings();
+    return { current: () => settings, changed, follow: untilAborted };
+  }
+  const file = options.settings;
+  const read = (): Promise<string> =>
+    readFile(file, 'utf8').catch((error: unknown) => {
+      throw new UsageError(`--settings ${file} cannot be read: ${messageOf(error)}`);
+    });
+  const watcher = await SettingsWatcher.open({
+    file,
+    read,
+    clock: realClock,
+    onChange: ({ needRestart }) => {
+      warn('The settings have changed and are in force', needRestart.length === 0 ? {} : { onlyAfterRestart: needRestart });
+      for (const listener of listeners) listener();
+    },
+    onError: (error) => warn('The settings file cannot be used; the last good settings stay in force', { error: error.message }),
+  });
+  return { current: () => watcher.current, changed, follow: (signal) => watcher.run(signal) };
+}
+
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+function loggerOf(options: RunOptions, { logging }: Settings): Logger {
+  const level = options.logLevel ?? logging.level;
+  const format = options.logFormat ?? logging.format;
+  if (!isLogLevel(level)) throw new UsageError(`--log-level ${level} is not one of ${logLevels.join(', ')}`);
+  if (format !== 'json' && format !== 'human') throw new UsageError(`--log-format ${format} is neither json nor human`);
+  return createLogger({ level, format, now: () => realClock.now() });
+}
+
+const isLogLevel = (text: string): text is LogLevel => (logLevels as readonly string[]).includes(text);
+
+/** The first signal asks for the ordered stop; the second does not wait for it. What nobody caught ends the process, loudly. */
+function stopOnSignals(stop: () => void, logger: Logger): () => void {
+  let asked = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    logger.info(asked ? 'A second signal: leaving at once' : 'Stopping on a signal', { signal });
+    if (asked) process.exit(130);
+    asked = true;
+    stop();
+  };
+  const onFatal = (error: unknown): void => {
+    logger.error('An error that nobody caught; leaving', { error: asError(error) });
+    process.exit(1);
+  };
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  process.on('uncaughtException', onFatal).on('unhandledRejection', onFatal);
+  return () => {
+    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+    process.off('uncaughtException', onFatal).off('unhandledRejection', onFatal);
+  };
+}
