@@ -40,7 +40,7 @@ export interface WorkQueueOptions {
   readonly maxDelayMs?: number;
 }
 
-/** After so many fresh items in a row a waiting resync gets its turn. */
+/** After being passed over by so many fresh items a waiting resync gets its turn. */
 export const freshPerResync = 8;
 
 /** Everything the queue knows of one key. Exists while the key is waiting, delayed or being worked on. */
@@ -269,7 +269,7 @@ export class WorkQueue {
   #shift(): Entry | undefined {
     const { fresh, resync } = this.#lanes;
     if (fresh.size > 0 && (resync.size === 0 || this.#freshInARow < freshPerResync)) {
-      this.#freshInARow++;
+      this.#freshInARow = resync.size > 0 ? this.#freshInARow + 1 : 0;
       return fresh.shift();
     }
     this.#freshInARow = 0;
