@@ -75,7 +75,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const podLog = kubelet && ((call: Call, pod: StoredObject) => sendPodLog(kubelet, call, pod));
   const handlers = new ResourceHandlers({ service, lister: new Lister(storage, service), watches, now, podLog });
   const server = new ApiServer({ tls: authority.server, token, registry, handlers, watches, log });
-  const port = await server.listen(options.port ?? 0, host);
+  const port = await server.listen(options.port ?? 0, host).catch(async (error: unknown) => {
+    for (const controller of controllers) controller.stop();
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+    throw error;
+  });
   const target = { url: `https://${host}:${port}`, caPem: authority.caPem, token };
   const kubeconfigPath = path.join(dir, 'kubeconfig');
   await writeKubeconfig(kubeconfigPath, target);

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { parse as parseYaml } from 'yaml';
 import { duplicateFields } from './duplicateFields.ts';
 import { ApiFailure, badRequest } from './failure.ts';
+import { decodeProtobuf } from './protobuf.ts';
 
 export interface Decoded {
   readonly value: unknown;
@@ -25,9 +26,10 @@ export function parseText(text: string, yaml: boolean): unknown {
 
 export function decodeBody(request: IncomingMessage, body: Buffer): Decoded {
   const type = (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim() ?? '';
+  if (type === 'application/vnd.kubernetes.protobuf') return { value: decodeProtobuf(body), problems: [] };
   const yaml = type === 'application/yaml';
   if (!yaml && !type.endsWith('json') && type !== '*/*') {
-    const message = `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`;
+    const message = `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`;
     throw new ApiFailure(415, 'UnsupportedMediaType', message);
   }
   if (body.length === 0) throw badRequest('the request has no body: send the object as JSON');

@@ -20,21 +20,19 @@ const child = (frame: Frame): string => {
 export function duplicateFields(text: string): readonly string[] {
   const duplicates: string[] = [];
   const stack: Frame[] = [];
-  let frame: Frame | undefined;
   let expectsKey = false;
   for (const [found] of text.matchAll(token)) {
+    const frame = stack.at(-1);
     if (found === '{' || found === '[') {
-      const path = frame === undefined ? '' : child(frame);
-      if (frame !== undefined) stack.push(frame);
-      frame = { path, keys: found === '{' ? new Set() : undefined, index: 0, key: '' };
+      stack.push({ path: frame === undefined ? '' : child(frame), keys: found === '{' ? new Set() : undefined, index: 0, key: '' });
       expectsKey = found === '{';
     } else if (found === '}' || found === ']') {
-      frame = stack.pop();
+      stack.pop();
       expectsKey = false;
-    } else if (found === ',') {
-      if (frame !== undefined) frame.index++;
-      expectsKey = frame?.keys !== undefined;
-    } else if (found !== ':' && expectsKey && frame?.keys !== undefined) {
+    } else if (found === ',' && frame !== undefined) {
+      frame.index++;
+      expectsKey = frame.keys !== undefined;
+    } else if (expectsKey && frame?.keys !== undefined) {
       frame.key = JSON.parse(found) as string;
       if (frame.keys.has(frame.key)) duplicates.push(child(frame));
       frame.keys.add(frame.key);

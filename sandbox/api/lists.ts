@@ -65,18 +65,25 @@ export const tooLargeRevision = (asked: number, current: number): ApiFailure =>
 
 const matchForbidden = (why: string): ApiFailure => invalidOptions('ListOptions', forbiddenField('resourceVersionMatch', why));
 
+function checkMatch(match: string, revision: string): void {
+  if (match === '') return;
+  if (revision === '') throw matchForbidden('resourceVersionMatch is forbidden unless resourceVersion is provided');
+  if (match !== 'Exact' && match !== 'NotOlderThan') {
+    throw invalidOptions('ListOptions', unsupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']));
+  }
+  if (match === 'Exact' && revision === '0') throw matchForbidden('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
+}
+
 /** The revision whose state is asked for; undefined means the present one. */
-function exactRevision(query: URLSearchParams, current: number, limit: number): number | undefined {
+function exactRevision(query: URLSearchParams, current: number): number | undefined {
   const text = query.get('resourceVersion') ?? '';
   const match = query.get('resourceVersionMatch') ?? '';
-  if (match !== '' && text === '') throw matchForbidden('resourceVersionMatch is forbidden unless resourceVersion is provided');
-  if (match !== '' && match !== 'Exact' && match !== 'NotOlderThan')
-    throw invalidOptions('ListOptions', unsupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']));
+  checkMatch(match, text);
   if (text === '') return undefined;
   const revision = parseRevision(text);
   if (revision > current) throw tooLargeRevision(revision, current);
-  if (match === 'Exact' && revision === 0) throw matchForbidden('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
-  return match === 'Exact' || (match === '' && revision > 0 && limit > 0) ? revision : undefined;
+  const pagedAtRevision = match === '' && revision > 0 && Number(query.get('limit') ?? 0) > 0;
+  return match === 'Exact' || pagedAtRevision ? revision : undefined;
 }
 
 const staleContinue =
@@ -96,26 +103,40 @@ export class Lister {
     const limit = Number(query.get('limit') ?? 0);
     const token = query.get('continue') ?? '';
     const position = token === '' ? undefined : decodePosition(token);
-    const current = this.#storage.revision;
-    // A continue token of revision -1 goes on with the present state.
-    const asked = position === undefined ? exactRevision(query, current, limit) : position.revision === -1 ? undefined : position.revision;
-    const stored = asked === undefined ? this.#storage.list(info.bucket, namespace) : this.#storage.listAt(info.bucket, asked, namespace);
-    if (stored === undefined)
-      throw position === undefined ? expired('The resourceVersion for the provided list is too old.') : this.#staleContinue(position);
-    const rest = position === undefined ? stored : stored.filter((object) => isAfter(object, position.after));
-    const revision = asked ?? current;
+    const { revision, objects } = this.#state(info, namespace, query, position);
     const items: StoredObject[] = [];
-    for (let i = 0; i < rest.length; i++) {
-      const object = this.#service.present(info, rest[i] as StoredObject);
+    for (const [i, stored] of objects.entries()) {
+      const object = this.#service.present(info, stored);
       if (predicate !== undefined && !predicate(object)) continue;
       items.push(object);
-      if (limit > 0 && items.length === limit && i < rest.length - 1) {
-        const continueToken = encodePosition({ revision, after: keyText(object) });
-        // With a selector the rest is not known without looking at it, so it is not told.
-        return { revision, items, continueToken, ...(predicate === undefined ? { remaining: rest.length - 1 - i } : {}) };
-      }
+      if (limit <= 0 || items.length < limit || i === objects.length - 1) continue;
+      const continueToken = encodePosition({ revision, after: keyText(object) });
+      // With a selector the rest is not known without looking at it, so it is not told.
+      return { revision, items, continueToken, ...(predicate === undefined ? { remaining: objects.length - 1 - i } : {}) };
     }
     return { revision, items };
+  }
+
+  /** The objects at the revision that is asked for, from the position on. */
+  #state(
+    info: ResourceInfo,
+    namespace: string | undefined,
+    query: URLSearchParams,
+    position: Position | undefined,
+  ): { revision: number; objects: readonly StoredObject[] } {
+    const current = this.#storage.revision;
+    if (position === undefined) {
+      const revision = exactRevision(query, current);
+      if (revision === undefined) return { revision: current, objects: this.#storage.list(info.bucket, namespace) };
+      const objects = this.#storage.listAt(info.bucket, revision, namespace);
+      if (objects === undefined) throw expired('The resourceVersion for the provided list is too old.');
+      return { revision, objects };
+    }
+    // A continue token of revision -1 goes on with the present state.
+    const revision = position.revision === -1 ? current : position.revision;
+    const objects = this.#storage.listAt(info.bucket, revision, namespace);
+    if (objects === undefined) throw this.#staleContinue(position);
+    return { revision, objects: objects.filter((object) => isAfter(object, position.after)) };
   }
 
   #staleContinue(position: Position): ApiFailure {

@@ -6,10 +6,12 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { ObjectKey } from '../../operator/kube/objects.ts';
 import { deepFreeze } from '../storage/memoryStorage.ts';
 import type { Storage, StoredObject } from '../storage/storage.ts';
-import { ApiFailure, alreadyExists, badRequest, conflict, forbidden, invalid, invalidValue, modified, notFound } from './failure.ts';
-import { asArray, asObject, asString, cloneJson, equalJson, isObject } from './json.ts';
+import { isHeld, planDeletion } from './deletion.ts';
+import type { DeletionPlan } from './deletion.ts';
+import { ApiFailure, alreadyExists, forbidden, invalid, notFound } from './failure.ts';
+import { checkIdentity, checkNamespace, decodeIncoming, desiredChanged, keepSystemFields, metaOf, setOrDelete } from './incoming.ts';
+import { asObject, asString, cloneJson, equalJson, isObject } from './json.ts';
 import type { JsonObject } from './json.ts';
-import { dropUnknownFields } from './knownFields.ts';
 import { metadataErrors } from './objectMeta.ts';
 import { hasStatusSubresource } from './resourceInfo.ts';
 import type { ResourceInfo } from './resourceInfo.ts';
@@ -48,15 +50,21 @@ const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
 
 const randomSuffix = (): string => [...randomBytes(5)].map((byte) => nameAlphabet[byte % nameAlphabet.length]).join('');
 
-/** metadata of a private copy, for writing. */
-function metaOf(object: JsonObject): JsonObject {
-  if (!isObject(object.metadata)) object.metadata = {};
-  return object.metadata as JsonObject;
+const serverSet = new Set(['generation', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink', 'resourceVersion']);
+
+/** The name that was given, or one made from generateName. Empty when there is neither; validation tells. */
+function nameFor(meta: JsonObject): string {
+  const given = asString(meta.name) ?? '';
+  const base = asString(meta.generateName) ?? '';
+  const name = given === '' && base !== '' ? base.slice(0, 58) + randomSuffix() : given;
+  meta.name = name;
+  return name;
 }
 
-const setOrDelete = (target: JsonObject, name: string, value: unknown): void => {
-  if (value === undefined) delete target[name];
-  else target[name] = value;
+/** A deleted object that nothing holds any more. */
+const isFinished = (info: ResourceInfo, object: StoredObject): boolean => {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = object.metadata;
+  return deletionTimestamp !== undefined && deletionGracePeriodSeconds <= 0 && !isHeld(info, object, finalizers);
 };
 
 export class ObjectService {
@@ -91,30 +99,24 @@ export class ObjectService {
   }
 
   create(info: ResourceInfo, namespace: string, body: unknown, options: WriteOptions = {}): StoredObject {
-    const object = this.#decode(info, body, options);
+    const object = decodeIncoming(info, body, options);
     const meta = metaOf(object);
-    this.#checkNamespace(info, namespace, meta);
+    checkNamespace(info, namespace, meta);
     if (meta.resourceVersion !== undefined && meta.resourceVersion !== '') {
       throw new ApiFailure(500, '', 'resourceVersion should not be set on objects to be created');
     }
-    const generated = asString(meta.name) === undefined || meta.name === '';
-    if (generated) {
-      const base = asString(meta.generateName) ?? '';
-      meta.name = base === '' ? '' : base.slice(0, 58) + randomSuffix();
-    }
-    const name = String(meta.name);
+    const name = nameFor(meta);
     this.#checkLiveNamespace(info, namespace, name);
-    Object.assign(meta, { uid: randomUUID(), creationTimestamp: this.#stamp() });
-    for (const fieldName of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink', 'resourceVersion']) delete meta[fieldName];
-    if (info.hasGeneration) meta.generation = 1;
-    else delete meta.generation;
+    for (const key of Object.keys(meta)) if (serverSet.has(key)) Reflect.deleteProperty(meta, key);
+    Object.assign(meta, { uid: randomUUID(), creationTimestamp: this.#stamp(), ...(info.hasGeneration ? { generation: 1 } : {}) });
     if (info.crd !== undefined && hasStatusSubresource(info)) delete object.status;
     info.strategy?.prepare?.(object, undefined, undefined);
     const next = (info.schema?.applyDefaults(object) ?? object) as unknown as StoredObject;
     this.#validate(info, next, undefined, undefined);
     if (this.#storage.get(info.bucket, { namespace, name }) !== undefined) throw alreadyExists(info, name);
-    if (options.applied !== true) delete meta.managedFields;
-    trackFields(info, undefined, next as unknown as JsonObject, options, this.#stamp());
+    const created = next as unknown as JsonObject;
+    if (options.applied !== true) delete metaOf(created).managedFields;
+    trackFields(info, undefined, created, options, this.#stamp());
     return this.#commit(info, next, options);
   }
 
@@ -124,25 +126,21 @@ export class ObjectService {
    */
   modify(info: ResourceInfo, key: ObjectKey, change: (current: StoredObject) => unknown, options: WriteOptions = {}): StoredObject {
     const served = this.get(info, key);
-    const old = info.toServed === undefined ? served : (this.#storage.get(info.bucket, key) ?? served);
-    const decoded = this.#decode(info, change(served), options);
-    this.#checkNamespace(info, key.namespace, metaOf(decoded));
-    this.#checkIdentity(info, old, metaOf(decoded));
-    this.#keepSystemFields(info, old, decoded, options.subresource);
+    const old = this.#storedForm(info, served);
+    const decoded = decodeIncoming(info, change(served), options);
+    checkNamespace(info, key.namespace, metaOf(decoded));
+    checkIdentity(info, old, metaOf(decoded));
+    keepSystemFields(info, old, decoded, options.subresource);
     info.strategy?.prepare?.(decoded, old, options.subresource);
     const object = info.schema?.applyDefaults(decoded) ?? decoded;
     const meta = metaOf(object);
-    if (info.hasGeneration && this.#desiredChanged(info, old, object)) meta.generation = (old.metadata.generation ?? 0) + 1;
+    if (info.hasGeneration && desiredChanged(info, old, object)) meta.generation = (old.metadata.generation ?? 0) + 1;
     const next = object as unknown as StoredObject;
     this.#validate(info, next, old, options.subresource);
     trackFields(info, old, object, options, this.#stamp());
     meta.resourceVersion = old.metadata.resourceVersion;
     if (equalJson(next, old)) return served;
-    if (
-      meta.deletionTimestamp !== undefined &&
-      !isHeld(info, next, asArray(meta.finalizers)) &&
-      !(Number(meta.deletionGracePeriodSeconds ?? 0) > 0)
-    ) {
+    if (isFinished(info, next)) {
       if (options.dryRun !== true) this.#storage.remove(info.bucket, key);
       return next;
     }
@@ -151,71 +149,31 @@ export class ObjectService {
 
   delete(info: ResourceInfo, key: ObjectKey, options: DeleteOptions = {}): DeleteResult {
     const served = this.get(info, key);
-    const old = info.toServed === undefined ? served : (this.#storage.get(info.bucket, key) ?? served);
-    this.#checkPreconditions(info, old, options);
-    const finalizers = this.#deletionFinalizers(info, old, options.propagationPolicy);
-    const asked = options.gracePeriodSeconds;
-    const graceSeconds = info.strategy?.gracePeriodSeconds?.(old, asked) ?? 0;
-    const deleting = old.metadata.deletionTimestamp !== undefined;
-    const pendingGrace = old.metadata.deletionGracePeriodSeconds ?? 0;
-    // A second delete may shorten the wait, never lengthen it.
-    const waits = graceSeconds > 0 && !(deleting && pendingGrace === 0);
-    if (!waits && !isHeld(info, old, finalizers)) {
-      if (options.dryRun === true) return { object: served, gone: true };
-      const removed = this.#storage.remove(info.bucket, key);
-      return { object: removed === undefined ? served : this.present(info, removed), gone: true };
-    }
-    const sameFinalizers = equalJson(finalizers, old.metadata.finalizers ?? []);
-    if (deleting && sameFinalizers && graceSeconds >= pendingGrace) return { object: served, gone: false };
+    const old = this.#storedForm(info, served);
+    const plan = planDeletion(info, old, options);
+    if (plan.action === 'none') return { object: served, gone: false };
+    if (plan.action === 'mark') return { object: this.#commit(info, this.#markDeleted(info, old, plan), options), gone: false };
+    const removed = options.dryRun === true ? undefined : this.#storage.remove(info.bucket, key);
+    return { object: removed === undefined ? served : this.present(info, removed), gone: true };
+  }
+
+  #markDeleted(info: ResourceInfo, old: StoredObject, { finalizers, graceSeconds }: DeletionPlan): StoredObject {
     const object = cloneJson(old) as unknown as JsonObject;
     const meta = metaOf(object);
     setOrDelete(meta, 'finalizers', finalizers.length === 0 ? undefined : finalizers);
-    if (!deleting || graceSeconds < pendingGrace) {
+    if (graceSeconds !== undefined) {
       meta.deletionTimestamp = this.#stamp(graceSeconds);
       meta.deletionGracePeriodSeconds = graceSeconds;
     }
-    if (!deleting && old.metadata.generation !== undefined) meta.generation = old.metadata.generation + 1;
+    const first = old.metadata.deletionTimestamp === undefined;
+    if (first && old.metadata.generation !== undefined) meta.generation = old.metadata.generation + 1;
     if (info.bucket === 'namespaces') object.status = { ...asObject(object.status), phase: 'Terminating' };
-    return { object: this.#commit(info, object as unknown as StoredObject, options), gone: false };
+    return object as unknown as StoredObject;
   }
 
-  /** Validates what decoding found against the wish of the client, and drops what the schema does not know. */
-  #decode(info: ResourceInfo, body: unknown, options: WriteOptions): JsonObject {
-    if (!isObject(body)) throw badRequest(`the object provided is unrecognized: ${info.kind} must be an object`);
-    const expected = info.group === '' ? info.version : `${info.group}/${info.version}`;
-    const { apiVersion = expected, kind = info.kind } = body;
-    if (kind !== info.kind || apiVersion !== expected) {
-      throw badRequest(
-        kind === info.kind
-          ? `the API version in the data (${String(apiVersion)}) does not match the expected API version (${expected})`
-          : `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}: the kind in the data is ${String(kind)}`,
-      );
-    }
-    if (body.metadata !== undefined && body.metadata !== null && !isObject(body.metadata)) {
-      throw badRequest(`${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}: metadata must be an object`);
-    }
-    const copy: JsonObject = { ...cloneJson(body), apiVersion, kind };
-    const pruned = info.schema?.prune(copy);
-    const object = pruned?.object ?? copy;
-    const unknown = [...dropUnknownFields(info.kind, info.crd !== undefined, object), ...(pruned?.pruned ?? [])];
-    const problems = [...(options.decodingErrors ?? []), ...unknown.map((path) => `unknown field "${path}"`)];
-    if (problems.length > 0 && options.fieldValidation === 'Strict')
-      throw badRequest(
-        `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}: strict decoding error: ${problems.join(', ')}`,
-      );
-    if (options.fieldValidation === 'Warn') for (const problem of problems) options.warn?.(problem);
-    const complete = info.schema?.applyDefaults(object) ?? object;
-    // Defaulting shares what it did not change; what follows writes into metadata.
-    if (complete === copy || info.schema === undefined) return info.toStored === undefined ? complete : info.toStored(complete);
-    return { ...complete, ...(isObject(complete.metadata) ? { metadata: { ...complete.metadata } } : {}) };
-  }
-
-  #checkNamespace(info: ResourceInfo, namespace: string, meta: JsonObject): void {
-    if (!info.namespaced) return void delete meta.namespace;
-    if (meta.namespace !== undefined && meta.namespace !== '' && meta.namespace !== namespace) {
-      throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-    }
-    meta.namespace = namespace;
+  #storedForm(info: ResourceInfo, served: StoredObject): StoredObject {
+    if (info.toServed === undefined) return served;
+    return this.#storage.get(info.bucket, { namespace: served.metadata.namespace ?? '', name: served.metadata.name }) ?? served;
   }
 
   #checkLiveNamespace(info: ResourceInfo, namespace: string, name: string): void {
@@ -228,70 +186,6 @@ export class ObjectService {
     throw forbidden(info, name, why, cause);
   }
 
-  #checkIdentity(info: ResourceInfo, old: StoredObject, meta: JsonObject): void {
-    const { name, uid, resourceVersion } = old.metadata;
-    meta.name ??= name;
-    if (meta.name !== name) {
-      throw badRequest(`the name of the object (${String(meta.name)}) does not match the name on the URL (${name})`);
-    }
-    if (meta.uid !== undefined && meta.uid !== '' && meta.uid !== uid) {
-      throw conflict(info, name, `Precondition failed: UID in precondition: ${String(meta.uid)}, UID in object meta: ${uid ?? ''}`);
-    }
-    const asked = meta.resourceVersion;
-    if (asked === undefined || asked === '' || asked === '0') {
-      if (info.requiresResourceVersion)
-        throw invalid(info, name, [invalidValue('metadata.resourceVersion', 0, 'must be specified for an update')]);
-    } else if (asked !== resourceVersion) throw modified(info, name);
-  }
-
-  /** What a writer cannot change: identity, times, generation, and the other half of the object when there is a status subresource. */
-  #keepSystemFields(info: ResourceInfo, old: StoredObject, object: JsonObject, subresource: string | undefined): void {
-    const meta = metaOf(object);
-    const kept = [
-      'uid',
-      'creationTimestamp',
-      'deletionTimestamp',
-      'deletionGracePeriodSeconds',
-      'generation',
-      'generateName',
-      'selfLink',
-    ] as const;
-    const oldMeta = old.metadata as unknown as JsonObject;
-    for (const name of kept) setOrDelete(meta, name, oldMeta[name]);
-    if (meta.managedFields === undefined && oldMeta.managedFields !== undefined) meta.managedFields = oldMeta.managedFields;
-    if (subresource === 'status') {
-      const status = object.status;
-      const managedFields = meta.managedFields;
-      const keptMeta = info.crd === undefined ? { ...meta, ownerReferences: oldMeta.ownerReferences } : { ...oldMeta };
-      for (const name of Object.keys(object)) delete object[name];
-      Object.assign(object, cloneJson(old), { status, metadata: cloneJson({ ...keptMeta, managedFields }) });
-      if (status === undefined) delete object.status;
-    } else if (hasStatusSubresource(info)) setOrDelete(object, 'status', cloneJson(old.status));
-    if (oldMeta.deletionTimestamp !== undefined) {
-      const added = asArray(meta.finalizers).filter((name) => !asArray(oldMeta.finalizers).includes(name));
-      if (added.length > 0) {
-        throw invalid(info, old.metadata.name, [
-          {
-            path: 'metadata.finalizers',
-            type: 'FieldValueForbidden',
-            message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((name) => JSON.stringify(name)).join(', ')}}`,
-          },
-        ]);
-      }
-    }
-  }
-
-  /** Generation counts changes of what is wanted: everything but metadata, and status where that is a subresource. */
-  #desiredChanged(info: ResourceInfo, old: StoredObject, next: JsonObject): boolean {
-    const desired = (object: Readonly<JsonObject>): JsonObject => {
-      const rest = { ...object };
-      delete rest.metadata;
-      if (hasStatusSubresource(info)) delete rest.status;
-      return rest;
-    };
-    return !equalJson(desired(old), desired(next));
-  }
-
   #validate(info: ResourceInfo, object: StoredObject, old: StoredObject | undefined, subresource: string | undefined): void {
     const errors = [
       ...metadataErrors(info, object),
@@ -299,31 +193,6 @@ export class ObjectService {
       ...(info.schema?.validate(object, old) ?? []),
     ];
     if (errors.length > 0) throw invalid(info, object.metadata.name, errors);
-  }
-
-  #checkPreconditions(info: ResourceInfo, old: StoredObject, options: DeleteOptions): void {
-    const { name, uid = '', resourceVersion = '' } = old.metadata;
-    if (options.uid !== undefined && options.uid !== uid) {
-      throw conflict(info, name, `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${uid}`);
-    }
-    if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion) {
-      throw conflict(
-        info,
-        name,
-        `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${resourceVersion}`,
-      );
-    }
-  }
-
-  #deletionFinalizers(info: ResourceInfo, old: StoredObject, policy: string | undefined): readonly string[] {
-    const finalizers = old.metadata.finalizers ?? [];
-    const rest = finalizers.filter((name) => name !== 'foregroundDeletion' && name !== 'orphan');
-    if (policy === 'Foreground') return [...rest, 'foregroundDeletion'];
-    if (policy === 'Orphan') return [...rest, 'orphan'];
-    if (policy === 'Background') return rest;
-    if (policy !== undefined)
-      throw badRequest(`DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "${policy}"`);
-    return finalizers;
   }
 
   #commit(info: ResourceInfo, object: StoredObject, options: { readonly dryRun?: boolean }): StoredObject {
@@ -338,10 +207,6 @@ export class ObjectService {
     return `${new Date(this.#now() + laterSeconds * 1000).toISOString().slice(0, 19)}Z`;
   }
 }
-
-/** Something still keeps a deleted object: its finalizers, or for a namespace its content. */
-const isHeld = (info: ResourceInfo, object: StoredObject, finalizers: readonly unknown[]): boolean =>
-  finalizers.length > 0 || (info.bucket === 'namespaces' && asArray(asObject(object.spec).finalizers).length > 0);
 
 /** Length of the JSON in characters, found without building it. Cheaper than JSON.stringify, and exact enough for a limit. */
 function roughSize(value: unknown): number {

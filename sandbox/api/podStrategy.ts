@@ -8,11 +8,15 @@ import type { FieldError, Strategy } from './resourceInfo.ts';
 
 const defaultGraceSeconds = 30;
 
+/** Always for the tag `latest`, given or meant; a digest or another tag does not change. */
+function pullPolicy(image: string): string {
+  const tag = /:([^:/@]+)$/.exec(image)?.[1] ?? 'latest';
+  return tag === 'latest' && !image.includes('@') ? 'Always' : 'IfNotPresent';
+}
+
 function defaultContainer(container: unknown): void {
   if (!isObject(container)) return;
-  const image = typeof container.image === 'string' ? container.image : '';
-  const tag = /:([^:/@]+)(@|$)/.exec(image)?.[1];
-  container.imagePullPolicy ??= !image.includes('@') && (tag === undefined || tag === 'latest') ? 'Always' : 'IfNotPresent';
+  container.imagePullPolicy ??= pullPolicy(typeof container.image === 'string' ? container.image : '');
   container.terminationMessagePath ??= '/dev/termination-log';
   container.terminationMessagePolicy ??= 'File';
   container.resources ??= {};

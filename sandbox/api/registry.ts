@@ -6,6 +6,7 @@ const addressOf = (type: Pick<ResourceType, 'group' | 'version' | 'plural'>): st
 
 export class Registry {
   readonly #byAddress = new Map<string, ResourceInfo>();
+  #all: readonly ResourceInfo[] | undefined;
   readonly #custom = new Map<string, readonly ResourceInfo[]>();
 
   constructor(builtins: readonly ResourceInfo[]) {
@@ -28,11 +29,13 @@ export class Registry {
   }
 
   all(): readonly ResourceInfo[] {
-    return [...this.#byAddress.values()];
+    this.#all ??= [...this.#byAddress.values()];
+    return this.#all;
   }
 
   /** Replaces what a CRD serves; an empty list ends it. */
   setCustom(crdName: string, infos: readonly ResourceInfo[]): void {
+    this.#all = undefined;
     for (const info of this.#custom.get(crdName) ?? []) this.#byAddress.delete(addressOf(info));
     if (infos.length === 0) this.#custom.delete(crdName);
     else this.#custom.set(crdName, infos);

@@ -8,30 +8,38 @@ export interface RequestInfo {
   readonly namespace: string | undefined;
   readonly name: string | undefined;
   readonly subresource: string | undefined;
-  /** What follows the subresource, for proxies. */
-  readonly rest: string;
+}
+
+interface Address {
+  readonly group: string;
+  readonly version: string;
+  readonly namespace: string | undefined;
+  /** plural, name, subresource … */
+  readonly segments: readonly string[];
+}
+
+function splitPath(path: string): Address | undefined {
+  const parts = path.split('/').slice(1).map(decodeURIComponent);
+  const core = parts[0] === 'api';
+  if (!core && parts[0] !== 'apis') return undefined;
+  const [group = '', version = ''] = core ? ['', parts[1]] : [parts[1], parts[2]];
+  const segments = parts.slice(core ? 2 : 3);
+  if (segments.length === 0 || segments.includes('')) return undefined;
+  // /api/v1/namespaces/x/status is a subresource; /api/v1/namespaces/x/pods is a namespace's content.
+  const ofNamespace = group === '' && segments.length === 3 && ['status', 'finalize'].includes(segments[2] ?? '');
+  if (segments[0] !== 'namespaces' || segments.length < 3 || ofNamespace) return { group, version, namespace: undefined, segments };
+  return { group, version, namespace: segments[1], segments: segments.slice(2) };
 }
 
 /** Undefined when the path names nothing that is served. */
 export function parsePath(registry: Registry, path: string): RequestInfo | undefined {
-  const parts = path.split('/').slice(1).map(decodeURIComponent);
-  const core = parts[0] === 'api';
-  if (!core && parts[0] !== 'apis') return undefined;
-  const group = core ? '' : (parts[1] ?? '');
-  const version = core ? parts[1] : parts[2];
-  let segments = parts.slice(core ? 2 : 3);
-  if (version === undefined || segments.length === 0 || segments.includes('')) return undefined;
-  let namespace: string | undefined;
-  const namespaceSubresource = group === '' && segments.length === 3 && (segments[2] === 'status' || segments[2] === 'finalize');
-  if (segments[0] === 'namespaces' && segments.length > 2 && !namespaceSubresource) {
-    namespace = segments[1];
-    segments = segments.slice(2);
-  }
-  const [plural = '', name, subresource, ...rest] = segments;
-  const info = registry.find(group, version, plural);
-  if (info === undefined || (namespace !== undefined) !== info.namespaced) {
-    // A list over all namespaces is the one case where a namespaced resource has no namespace in its path.
-    if (info?.namespaced !== true || name !== undefined) return undefined;
-  }
-  return { info, namespace, name, subresource, rest: rest.join('/') };
+  const address = splitPath(path);
+  if (address === undefined) return undefined;
+  const { namespace } = address;
+  const [plural = '', name, subresource] = address.segments;
+  const info = registry.find(address.group, address.version, plural);
+  if (info === undefined || (namespace !== undefined && !info.namespaced)) return undefined;
+  // A list over all namespaces is the one case where a namespaced resource has no namespace in its path.
+  if (info.namespaced && namespace === undefined && name !== undefined) return undefined;
+  return { info, namespace, name, subresource };
 }

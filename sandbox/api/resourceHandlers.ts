@@ -90,7 +90,7 @@ export class ResourceHandlers {
     if (subresource === 'eviction') {
       const options = asObject(field(decodeBody(call.request, body).value, 'deleteOptions'));
       const result = this.#options.service.delete(info, this.#key(target), readDeleteOptions(options, call.query));
-      return sendJson(
+      sendJson(
         call,
         201,
         JSON.stringify({
@@ -101,9 +101,14 @@ export class ResourceHandlers {
           details: { name: result.object.metadata.name, kind: 'pods' },
         }),
       );
+      return;
     }
-    if (verb === 'get') return this.#answer(call, info, 200, object);
-    return verb === 'update' ? this.#put(call, target, body, subresource) : this.#patch(call, target, body, subresource);
+    if (verb === 'get') {
+      this.#answer(call, info, 200, object);
+      return;
+    }
+    if (verb === 'update') this.#put(call, target, body, subresource);
+    else this.#patch(call, target, body, subresource);
   }
 
   #create(call: Call, target: RequestInfo, body: Buffer): void {
@@ -111,7 +116,10 @@ export class ResourceHandlers {
     if (target.name !== undefined || (info.namespaced && target.namespace === undefined)) throw methodNotAllowed();
     const decoded = decodeBody(call.request, body);
     const review = accessReviewAnswer(info, decoded.value);
-    if (review !== undefined) return sendJson(call, 201, JSON.stringify(review));
+    if (review !== undefined) {
+      sendJson(call, 201, JSON.stringify(review));
+      return;
+    }
     const object = this.#options.service.create(
       info,
       target.namespace ?? '',
@@ -152,7 +160,10 @@ export class ResourceHandlers {
     const options = readDeleteOptions(body.length === 0 ? {} : asObject(decodeBody(call.request, body).value), call.query);
     const { object, gone } = this.#options.service.delete(info, this.#key(target), options);
     const returnsObject = !gone || (info.group === '' && (info.plural === 'pods' || info.plural === 'serviceaccounts'));
-    if (returnsObject) return this.#answer(call, info, 200, object);
+    if (returnsObject) {
+      this.#answer(call, info, 200, object);
+      return;
+    }
     const details = {
       name: object.metadata.name,
       ...(info.group === '' ? {} : { group: info.group }),
@@ -185,7 +196,10 @@ export class ResourceHandlers {
 
   #sendList(call: Call, info: ResourceInfo, items: readonly StoredObject[], metadata: KubeList<StoredObject>['metadata']): void {
     const form = wantedForm(call);
-    if (form === 'Table') return sendJson(call, 200, JSON.stringify(toTable(info, items, { ...this.#tableOptions(call), metadata })));
+    if (form === 'Table') {
+      sendJson(call, 200, JSON.stringify(toTable(info, items, { ...this.#tableOptions(call), metadata })));
+      return;
+    }
     const partial = form === 'PartialObjectMetadata';
     const kind = partial ? 'PartialObjectMetadataList' : info.listKind;
     const apiVersion = partial ? 'meta.k8s.io/v1' : apiVersionOf(info);
@@ -239,7 +253,8 @@ export class ResourceHandlers {
     const form = call.request.method === 'GET' ? wantedForm(call) : 'Object';
     if (form === 'Table') {
       const metadata = { resourceVersion: object.metadata.resourceVersion ?? '' };
-      return sendJson(call, code, JSON.stringify(toTable(info, [object], { ...this.#tableOptions(call), metadata })));
+      sendJson(call, code, JSON.stringify(toTable(info, [object], { ...this.#tableOptions(call), metadata })));
+      return;
     }
     sendJson(call, code, form === 'PartialObjectMetadata' ? encodePartial(object) : encodeObject(info, object));
   }

@@ -107,16 +107,28 @@ export class ApiServer {
 
   async #route(call: Call): Promise<void> {
     const { path } = call;
-    if (path === '/healthz' || path === '/livez' || path === '/readyz') return sendText(call, 'ok');
-    if (path === '/version') return sendJson(call, 200, JSON.stringify(version));
-    if (path === '/metrics') return sendText(call, this.#metrics.text());
-    const infos = this.#options.registry.all();
-    const discovered = discovery(path, call.request.headers.accept, infos);
+    if (path === '/healthz' || path === '/livez' || path === '/readyz') {
+      sendText(call, 'ok');
+      return;
+    }
+    if (path === '/version') {
+      sendJson(call, 200, JSON.stringify(version));
+      return;
+    }
+    if (path === '/metrics') {
+      sendText(call, this.#metrics.text());
+      return;
+    }
+    const discovered = isDiscovery(path) ? discovery(path, call.request.headers.accept, this.#options.registry.all()) : undefined;
     if (discovered !== undefined) {
       call.response.setHeader('content-type', discovered.contentType);
-      return sendJson(call, 200, JSON.stringify(discovered.body));
+      sendJson(call, 200, JSON.stringify(discovered.body));
+      return;
     }
-    if (path.startsWith('/openapi/')) return this.#openapi(call);
+    if (path.startsWith('/openapi/')) {
+      this.#openapi(call);
+      return;
+    }
     const target = parsePath(this.#options.registry, path);
     if (target === undefined) throw pathNotFound();
     call.target = target;
@@ -139,6 +151,9 @@ export class ApiServer {
   }
 }
 
+/** /api, /api/v1, /apis, /apis/g and /apis/g/v; anything longer names a resource. */
+const isDiscovery = (path: string): boolean => /^\/api(s(\/[^/]+){0,2}|(\/[^/]+)?)\/?$/.test(path);
+
 async function readBody(call: Call): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -150,7 +165,7 @@ async function readBody(call: Call): Promise<Buffer> {
     }
     chunks.push(chunk);
   }
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+  return Buffer.concat(chunks);
 }
 
 export function sendJson(call: Call, code: number, text: string): void {

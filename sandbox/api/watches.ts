@@ -130,7 +130,10 @@ export class WatchHub {
     const { info, namespace, predicate } = request;
     if (namespace !== undefined && event.object.metadata.namespace !== namespace) return;
     const object = this.#service.present(info, event.object);
-    if (predicate === undefined) return send(event.type, object);
+    if (predicate === undefined) {
+      send(event.type, object);
+      return;
+    }
     const matched = event.previous !== undefined && predicate(this.#service.present(info, event.previous));
     const matches = event.type !== 'DELETED' && predicate(object);
     if (matches) send(matched ? 'MODIFIED' : 'ADDED', object);

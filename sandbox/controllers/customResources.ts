@@ -202,7 +202,10 @@ export class CustomResourceController {
   #sync(crd: StoredObject | undefined): void {
     if (crd === undefined) return;
     const { name } = crd.metadata;
-    if (crd.metadata.deletionTimestamp !== undefined) return this.#finalize(crd);
+    if (crd.metadata.deletionTimestamp !== undefined) {
+      this.#finalize(crd);
+      return;
+    }
     const current = this.#registry.customOf(name);
     if (current[0]?.crd?.metadata.generation !== crd.metadata.generation) this.#registry.setCustom(name, infosOf(crd));
     const spec = asObject(crd.spec);

@@ -43,19 +43,19 @@ export class GarbageCollector {
   }
 
   #observe(event: StorageEvent): void {
-    const self: Dependent = { bucket: event.bucket, key: keyOf(event.object) };
-    const before = event.previous?.metadata.ownerReferences;
-    const after = event.type === 'DELETED' ? undefined : event.object.metadata.ownerReferences;
-    if (before !== after) {
-      for (const owner of before ?? []) this.#unlink(owner.uid, self);
-      for (const owner of after ?? []) this.#link(owner.uid, self);
+    const { object, previous } = event;
+    const self: Dependent = { bucket: event.bucket, key: keyOf(object) };
+    const before = previous?.metadata.ownerReferences ?? [];
+    const after = event.type === 'DELETED' ? [] : (object.metadata.ownerReferences ?? []);
+    for (const owner of before) this.#unlink(owner.uid, self);
+    for (const owner of after) this.#link(owner.uid, self);
+    if (event.type !== 'DELETED') {
+      if (after.length > 0 || object.metadata.deletionTimestamp !== undefined) this.#enqueue(self);
+      return;
     }
-    if (after !== undefined && after.length > 0) this.#enqueue(self);
-    if (event.type === 'DELETED') {
-      for (const dependent of this.#byOwner.get(event.object.metadata.uid ?? '')?.values() ?? []) this.#enqueue(dependent);
-      // An owner that is deleted in the foreground waits for this object.
-      for (const owner of before ?? []) this.#enqueueOwner(owner, self.key.namespace);
-    } else if (event.object.metadata.deletionTimestamp !== undefined) this.#enqueue(self);
+    for (const dependent of this.#byOwner.get(object.metadata.uid ?? '')?.values() ?? []) this.#enqueue(dependent);
+    // An owner that is deleted in the foreground waits for this object.
+    for (const owner of before) this.#enqueueOwner(owner, self.key.namespace);
   }
 
   #link(uid: string, dependent: Dependent): void {
@@ -101,7 +101,10 @@ export class GarbageCollector {
     const object = this.#storage.get(item.bucket, item.key);
     const info = object && this.#infoOf(item.bucket);
     if (info === undefined || object === undefined) return;
-    if (object.metadata.deletionTimestamp !== undefined) return this.#finishDeletion(info, object);
+    if (object.metadata.deletionTimestamp !== undefined) {
+      this.#finishDeletion(info, object);
+      return;
+    }
     const owners = object.metadata.ownerReferences ?? [];
     if (owners.length === 0) return;
     const living = owners.filter((owner) => this.#isAlive(owner, item.key.namespace));

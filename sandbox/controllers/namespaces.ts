@@ -33,7 +33,10 @@ export class NamespaceController {
 
   start(): void {
     this.#stop = this.#storage.subscribe(undefined, (event) => {
-      if (event.bucket === this.#namespaces.bucket) return this.#observe(event.type, event.object);
+      if (event.bucket === this.#namespaces.bucket) {
+        this.#observe(event.type, event.object);
+        return;
+      }
       const { namespace } = event.object.metadata;
       if (event.type === 'DELETED' && namespace !== undefined && this.#terminating.has(namespace))
         setImmediate(() => this.#empty(namespace));

@@ -1,0 +1,59 @@
+/** The rules of a deletion: preconditions, what the propagation policy makes of the finalizers, and what still holds an object. */
+import type { StoredObject } from '../storage/storage.ts';
+import { conflict, invalidOptions, unsupported } from './failure.ts';
+import { asArray, asObject, equalJson } from './json.ts';
+import type { DeleteOptions } from './objectService.ts';
+import type { ResourceInfo } from './resourceInfo.ts';
+
+function checkPreconditions(info: ResourceInfo, old: StoredObject, options: DeleteOptions): void {
+  const { name, uid = '', resourceVersion = '' } = old.metadata;
+  if (options.uid !== undefined && options.uid !== uid) {
+    throw conflict(info, name, `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${uid}`);
+  }
+  if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion) {
+    throw conflict(
+      info,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${resourceVersion}`,
+    );
+  }
+}
+
+/** Foreground and Orphan are finalizers that the garbage collector takes away when it has done its part. */
+function deletionFinalizers(old: StoredObject, policy: string | undefined): readonly string[] {
+  const finalizers = old.metadata.finalizers ?? [];
+  const rest = finalizers.filter((name) => name !== 'foregroundDeletion' && name !== 'orphan');
+  if (policy === 'Foreground') return [...rest, 'foregroundDeletion'];
+  if (policy === 'Orphan') return [...rest, 'orphan'];
+  if (policy === 'Background') return rest;
+  if (policy !== undefined)
+    throw invalidOptions('DeleteOptions', unsupported('propagationPolicy', policy, ['Background', 'Foreground', 'Orphan']));
+  return finalizers;
+}
+
+/** Something still keeps a deleted object: its finalizers, or for a namespace its content. */
+export const isHeld = (info: ResourceInfo, object: StoredObject, finalizers: readonly unknown[]): boolean =>
+  finalizers.length > 0 || (info.bucket === 'namespaces' && asArray(asObject(object.spec).finalizers).length > 0);
+
+export interface DeletionPlan {
+  /** remove: it goes now. mark: it gets, or changes, its deletion time or finalizers. none: it is on its way already. */
+  readonly action: 'remove' | 'mark' | 'none';
+  readonly finalizers: readonly string[];
+  /** Undefined: the time that was set before stands. */
+  readonly graceSeconds: number | undefined;
+}
+
+/** What a delete request does to an object. Throws Conflict when a precondition does not hold. */
+export function planDeletion(info: ResourceInfo, old: StoredObject, options: DeleteOptions): DeletionPlan {
+  checkPreconditions(info, old, options);
+  const { deletionTimestamp, deletionGracePeriodSeconds: pendingGrace = 0, finalizers: before = [] } = old.metadata;
+  const finalizers = deletionFinalizers(old, options.propagationPolicy);
+  const graceSeconds = info.strategy?.gracePeriodSeconds?.(old, options.gracePeriodSeconds) ?? 0;
+  const deleting = deletionTimestamp !== undefined;
+  // A second delete may shorten the wait, never lengthen it.
+  const keepsTime = deleting && graceSeconds >= pendingGrace;
+  const waits = graceSeconds > 0 && !(deleting && pendingGrace === 0);
+  if (!waits && !isHeld(info, old, finalizers)) return { action: 'remove', finalizers, graceSeconds };
+  if (keepsTime && equalJson(finalizers, before)) return { action: 'none', finalizers, graceSeconds: undefined };
+  return { action: 'mark', finalizers, graceSeconds: keepsTime ? undefined : graceSeconds };
+}
