@@ -163,7 +163,9 @@ class WinstonLogger implements Logger {
     return new WinstonLogger(this.#winston, { ...this.#fields, ...fields });
   }
 
+  /** Checked here, before anything is built: the pipe below passes every level on. */
   #log(level: LogLevel, message: string, fields: LogFields | undefined): void {
+    if (!this.#winston.isLevelEnabled(level)) return;
     this.#winston.log({ level, message, fields: fields === undefined ? this.#fields : { ...this.#fields, ...fields } });
   }
 }
