@@ -11,6 +11,8 @@ import type { StoreOptions } from './store.ts';
 
 export interface InformerOptions<T extends KubeObject> extends Omit<ReflectorOptions<T>, 'store'> {
   readonly indexers?: NonNullable<StoreOptions<T>['indexers']>;
+  /** See StoreOptions. Default 2, the object and its parts: the cheap half of the protection. Tests may ask for Infinity. */
+  readonly freezeLevels?: number;
   /** Keeps only what reconcilers read. Default: dropManagedFields. Must return a new object or the same one. */
   readonly transform?: (object: T) => T;
 }
@@ -22,13 +24,14 @@ export class Informer<T extends KubeObject> {
   readonly #reflector: Reflector<T>;
 
   constructor(options: InformerOptions<T>) {
-    const { indexers, transform, ...rest } = options;
+    const { indexers, transform, freezeLevels = 2, ...rest } = options;
     const logger = rest.logger.child({ resource: rest.type.plural });
     this.type = rest.type;
     this.#options = options;
     this.store = new Store<T>({
       ...(indexers === undefined ? {} : { indexers }),
       transform: transform ?? dropManagedFields,
+      freezeLevels,
       onError: (error, what) => {
         rest.metrics?.handlerFailed();
         logger.error(`a ${what} threw and was skipped`, { err: messageOf(error), stack: error instanceof Error ? error.stack : undefined });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../kube/objects.ts';
-import { Store, deepFreeze, isGone } from './store.ts';
+import { Store, freeze, isGone } from './store.ts';
 import type { Change } from './store.ts';
 import { compareVersions } from './resourceVersion.ts';
 import { Tombstones } from './tombstones.ts';
@@ -342,9 +342,11 @@ describe('the small parts', () => {
     expect([stones.get('a')?.object, stones.get('b'), stones.get('c')?.object]).toEqual(['a', undefined, 'c']);
   });
 
-  it('deepFreeze freezes arrays and what they hold', () => {
-    const value = deepFreeze({ list: [{ x: 1 }] });
+  it('freeze freezes arrays and what they hold, as deep as it is told', () => {
+    const value = freeze({ list: [{ x: 1 }] });
     expect(Object.isFrozen(value.list) && Object.isFrozen(value.list[0])).toBe(true);
+    const shallow = freeze({ list: [{ x: 1 }] }, 2);
+    expect([shallow, shallow.list, shallow.list[0]].map((each) => Object.isFrozen(each))).toEqual([true, true, false]);
   });
 
   it('isGone waits for the grace period and the finalizers', () => {

@@ -20,7 +20,7 @@ export type Change<T> = {
   readonly initial?: boolean;
 };
 
-/** What reconcilers see of a store. Every object is frozen. */
+/** What reconcilers see of a store. Objects are frozen: whoever wants to change one makes a copy. */
 export interface StoreReader<T> {
   get(key: ObjectKey): T | undefined;
   /** In no particular order; of one namespace or of all. */
@@ -38,6 +38,8 @@ export interface StoreOptions<T> {
   readonly indexers?: Indexers<T>;
   /** Keeps only what is read. Must return a new object or the same; must not change its argument. */
   readonly transform?: (object: T) => T;
+  /** How deep objects are frozen: 1 is the object itself. Default: all the way, which costs about as much as half of parsing it. */
+  readonly freezeLevels?: number;
   /** A subscriber, an indexer or the transform threw. The store goes on without it. */
   readonly onError?: (error: unknown, what: 'subscriber' | 'indexer' | 'transform') => void;
 }
@@ -48,6 +50,7 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
   readonly #spaces = new Map<string, Map<string, T>>();
   readonly #indexes: StoreIndexes<T>;
   readonly #transform: ((object: T) => T) | undefined;
+  readonly #freezeLevels: number;
   readonly #onError: NonNullable<StoreOptions<T>['onError']>;
   readonly #subscribers = new Set<(change: Change<T>) => void>();
   readonly #tombstones = new Tombstones<T>();
@@ -61,6 +64,7 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
 
   constructor(options: StoreOptions<T> = {}) {
     this.#transform = options.transform;
+    this.#freezeLevels = options.freezeLevels ?? Infinity;
     this.#onError = options.onError ?? (() => undefined);
     this.#indexes = new StoreIndexes(options.indexers ?? {}, (error) => this.#onError(error, 'indexer'));
   }
@@ -245,7 +249,7 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
     } catch (error) {
       this.#onError(error, 'transform');
     }
-    return deepFreeze(kept);
+    return freeze(kept, this.#freezeLevels);
   }
 
   #emit(changes: readonly Change<T>[]): void {
@@ -269,11 +273,11 @@ const isSame = (a: KubeObject, b: KubeObject): boolean =>
 export const isGone = ({ metadata }: KubeObject): boolean =>
   metadata.deletionTimestamp !== undefined && metadata.deletionGracePeriodSeconds === 0 && (metadata.finalizers ?? []).length === 0;
 
-/** Freezes plain JSON, all the way down. What is frozen already is taken to be so all the way. */
-export function deepFreeze<V>(value: V): V {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+/** Freezes plain JSON, so many levels down. What is frozen already is taken to be so to that depth. */
+export function freeze<V>(value: V, levels = Infinity): V {
+  if (levels <= 0 || typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   Object.freeze(value);
-  if (Array.isArray(value)) for (const each of value) deepFreeze(each);
-  else for (const name in value) deepFreeze(value[name]);
+  if (Array.isArray(value)) for (const each of value) freeze(each, levels - 1);
+  else for (const name in value) freeze(value[name], levels - 1);
   return value;
 }
