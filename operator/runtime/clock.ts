@@ -36,7 +36,10 @@ export const realClock: Clock = {
 /** Resolves after delayMs, or rejects with the signal's reason as soon as it aborts. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return reject(signal.reason as Error);
+    if (signal?.aborted === true) {
+      reject(signal.reason as Error);
+      return;
+    }
     const onAbort = (): void => {
       timer.cancel();
       reject(signal?.reason as Error);
