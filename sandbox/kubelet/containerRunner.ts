@@ -117,6 +117,7 @@ export class ContainerRunner {
   async #runOnce(): Promise<number | undefined> {
     const plan = await this.#planWithRetry();
     if (plan === undefined) return undefined;
+    this.#countRestart();
     const log = this.#newLog();
     const running = await this.#host.limiter.run(async () => (this.#ended ? undefined : this.#start(plan, log)));
     if (running === undefined) {
@@ -153,11 +154,18 @@ export class ContainerRunner {
       return undefined;
     }
     this.#set({ running: { startedAt: stamp(this.#host.clock.now()) } });
-    this.#host.event({ type: 'Normal', reason: 'Created', message: `Container created: ${name}`, fieldPath: this.#fieldPath });
-    this.#host.event({ type: 'Normal', reason: 'Started', message: `Container started`, fieldPath: this.#fieldPath });
+    this.#host.event({ type: 'Normal', reason: 'Created', message: `Created container: ${name}`, fieldPath: this.#fieldPath });
+    this.#host.event({ type: 'Normal', reason: 'Started', message: `Started container ${name}`, fieldPath: this.#fieldPath });
     // The end may have been asked for while the process was being started.
     if (this.#ended) this.#process.signal('SIGKILL');
     return this.#process;
+  }
+
+  /** A run after the first: what the container was becomes its last state at the moment the next run begins. */
+  #countRestart(): void {
+    if (this.logs.size === 0) return;
+    if (this.record.state.terminated !== undefined) this.record.lastState = this.record.state;
+    this.record.restartCount++;
   }
 
   #newLog(): ContainerLog {
@@ -261,23 +269,18 @@ export class ContainerRunner {
     const delayMs = this.#backOffMs;
     this.#backOffMs = delayMs === 0 ? backOff.firstMs : Math.min(delayMs * 2, backOff.longestMs);
     const { pod } = this.#host;
-    if (delayMs > 0) {
-      const { name, namespace = '', uid = '' } = pod.metadata;
-      const what = `restarting failed container=${this.record.spec.name} pod=${name}_${namespace}(${uid})`;
-      const message = `back-off ${goDuration(delayMs)} ${what}`;
-      const ended = this.record.state;
-      this.record.lastState = ended;
-      this.#set({ waiting: { reason: 'CrashLoopBackOff', message } });
-      this.#host.event({ type: 'Warning', reason: 'BackOff', message: `Back-off ${what}`, fieldPath: this.#fieldPath });
-      await pause(this.#host.clock, delayMs, this.#ending);
-      // The pod ends while the container waits: what it shows is how its last run ended.
-      if (this.#ended) this.#set(ended);
-    } else {
-      this.record.lastState = this.record.state;
-    }
-    if (this.#ended) return false;
-    this.record.restartCount++;
-    return true;
+    if (delayMs === 0) return !this.#ended;
+    const { name, namespace = '', uid = '' } = pod.metadata;
+    const what = `restarting failed container=${this.record.spec.name} pod=${name}_${namespace}(${uid})`;
+    const ended = this.record.state;
+    this.record.lastState = ended;
+    this.#set({ waiting: { reason: 'CrashLoopBackOff', message: `back-off ${goDuration(delayMs)} ${what}` } });
+    this.#host.event({ type: 'Warning', reason: 'BackOff', message: `Back-off ${what}`, fieldPath: this.#fieldPath });
+    await pause(this.#host.clock, delayMs, this.#ending);
+    if (!this.#ended) return true;
+    // The pod ends while the container waits: what it shows is how its last run ended.
+    this.#set(ended);
+    return false;
   }
 
   #set(state: ContainerState): void {

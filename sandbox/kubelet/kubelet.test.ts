@@ -189,14 +189,14 @@ describe('the life of a pod', () => {
   });
 
   test('a sidecar starts first, runs beside the containers and ends after them', async () => {
-    const sidecar = shell('trap "echo bye; exit 0" TERM; echo up; while :; do sleep 0.05; done', {
-      name: 'sidecar',
-      restartPolicy: 'Always',
-    });
-    const pod = await until(createPod({ initContainers: [sidecar], containers: [shell('exit 0')] }), finished);
+    const shared = { volumeMounts: [{ name: 'v', mountPath: '/v' }] };
+    const script = 'trap "echo bye; exit 0" TERM; echo up; touch /v/up; while :; do sleep 0.05; done';
+    const sidecar = shell(script, { name: 'sidecar', restartPolicy: 'Always', ...shared });
+    const main = shell('while [ ! -e /v/up ]; do sleep 0.02; done', shared);
+    const pod = await until(createPod({ volumes: [{ name: 'v', emptyDir: {} }], initContainers: [sidecar], containers: [main] }), finished);
     expect(pod.status!.phase).toBe('Succeeded');
-    expect(await logOf(pod, { container: 'sidecar' })).toContain('up');
-    expect(statusOf(pod, 'sidecar').state?.terminated).toBeDefined();
+    expect(await logOf(pod, { container: 'sidecar' })).toMatch(/^up\n(Terminated\n)?bye\n$/);
+    expect(terminated(pod, 'sidecar').exitCode).toBe(0);
   });
 
   test('one failed container among several fails the pod when all have ended', async () => {

@@ -88,7 +88,7 @@ function nodeStatus({ clock, name, podIP }: NodeOptions, node: StoredObject): Re
       kernelVersion: release(),
       osImage: 'prow-operator sandbox',
       containerRuntimeVersion: 'process://1',
-      kubeletVersion: 'v1.36.0-sandbox',
+      kubeletVersion: 'v1.36.0+sandbox',
       kubeProxyVersion: '',
       operatingSystem: platform(),
       architecture: architecture(),
