@@ -79,6 +79,18 @@ describe('WorkQueue', () => {
     expect(await takeAll(queue)).toEqual(['ns/a', 'ns/b', 'ns/c']);
   });
 
+  it('loses none of several keys that fall due together while one worker waits', async () => {
+    const { queue, clock } = newQueue();
+    const waiting = queue.get();
+    for (const name of ['a', 'b', 'c']) queue.add(key(name), { afterMs: 100 });
+    await clock.advance(100);
+    const first = await waiting;
+    expect(first?.key).toEqual(key('a'));
+    expect(queue.processing).toBe(1);
+    queue.done(first!.key);
+    expect(await takeAll(queue)).toEqual(['ns/b', 'ns/c']);
+  });
+
   it('keeps a delay that was asked for while the key is being worked on', async () => {
     const { queue, clock } = newQueue();
     queue.add(key('a'));

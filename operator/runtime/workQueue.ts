@@ -247,12 +247,17 @@ export class WorkQueue {
     entry.slot = this.#lanes[entry.priority].push(entry.key.namespace, entry);
     this.#meter.depth(this.depth);
     if (this.#takers.length === 0) return;
-    const item = this.#take();
+    // Not #take: what falls due in there would be handed to the same taker, and this item to nobody.
+    const item = this.#takeReady();
     if (item !== undefined) this.#takers.shift()?.(item);
   }
 
   #take(): WorkItem | undefined {
     this.#moveDue();
+    return this.#takeReady();
+  }
+
+  #takeReady(): WorkItem | undefined {
     const entry = this.#shift();
     if (entry === undefined) return undefined;
     const nowMs = this.#clock.monotonic();
