@@ -60,7 +60,8 @@ export class ObjectWriter<T extends KubeObject> {
       if (isNotFound(error) && known !== undefined) this.#store?.recordDeleted(known);
       throw error;
     }
-    if (left !== undefined) this.#store?.record(left);
+    // An answer without a deletionTimestamp is the last state of an object that is gone already.
+    if (left?.metadata.deletionTimestamp !== undefined) this.#store?.record(left);
     else if (known !== undefined) this.#store?.recordDeleted(known);
   }
 
