@@ -29,7 +29,7 @@ export const rulesNotChecked: FieldError = {
   path: '<nil>',
   type: 'FieldValueInvalid',
   message:
-    'Invalid value: "null": some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+    'Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
   segments: [],
 };
 

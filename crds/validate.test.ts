@@ -36,7 +36,7 @@ describe('validateManifests', () => {
     {
       name: 'a rule',
       text: periodic('  suspend: true'),
-      says: [/^5:1 Periodic\/nightly spec: Invalid value: "object": exactly one of cron/],
+      says: [/^5:1 Periodic\/nightly spec: Invalid value: exactly one of cron/],
     },
     {
       name: 'a wrong value',

@@ -8,10 +8,22 @@ import { Environment, Optional, type ASTNode, type ParseResult } from '@marcbach
 import { isArray, isJsonObject, type JsonObject } from '../json.ts';
 import { checkFields } from './celFields.ts';
 import { toCel, type CelSchema } from './celValues.ts';
-import { child, duplicate, forbidden, invalid, notSupported, required, type FieldError, type Path } from './fieldErrors.ts';
+import {
+  child,
+  duplicate,
+  duplicateWithoutValue,
+  forbidden,
+  invalid,
+  invalidWithoutValue,
+  notSupported,
+  required,
+  type FieldError,
+  type Path,
+} from './fieldErrors.ts';
 
 export interface CompiledRule {
-  readonly rule: string;
+  /** What an evaluation error calls the rule: its message, or else its text. */
+  readonly label: string;
   readonly isTransition: boolean;
   readonly optionalOldSelf: boolean;
   readonly message: string;
@@ -52,11 +64,12 @@ function compileRule(entry: unknown, schema: JsonObject, at: Path, problems: Fie
   if (entry.reason !== undefined && !reasons.includes(entry.reason as string))
     problems.push(notSupported(child(at, 'reason'), entry.reason, reasons));
   if (evaluate === undefined || problems.length > before) return undefined;
+  const given = typeof entry.message === 'string' ? entry.message.trim() : '';
   return {
-    rule: entry.rule,
     isTransition: mentions(evaluate.ast, 'oldSelf'),
     optionalOldSelf: entry.optionalOldSelf === true,
-    message: typeof entry.message === 'string' && entry.message !== '' ? entry.message : `failed rule: ${oneLine(entry.rule)}`,
+    message: given === '' ? `failed rule: ${entry.rule.trim()}` : given,
+    label: given === '' ? entry.rule.trim() : given,
     messageExpression,
     evaluate,
     reason: typeof entry.reason === 'string' ? entry.reason : 'FieldValueInvalid',
@@ -89,8 +102,6 @@ function compileExpression(
     return undefined;
   }
 }
-
-const oneLine = (text: string): string => text.trim().replace(/\s+/g, ' ');
 
 /** The library's messages carry a drawing of the source below their first line. */
 function summaryOf(error: unknown): string {
@@ -129,19 +140,27 @@ export function evaluateRules(rules: readonly CompiledRule[], subject: RuleSubje
   const old = subject.old === undefined ? undefined : toCel(subject.old, subject.schema);
   for (const rule of applicable) {
     const oldSelf = rule.optionalOldSelf ? (old === undefined ? Optional.none() : Optional.of(old)) : old;
-    const failure = failureOf(rule, { self, oldSelf });
-    if (failure !== undefined) errors.push(errorOf(rule, failure, subject.typeName, path));
+    const error = errorOf(rule, { self, oldSelf }, subject, path);
+    if (error !== undefined) errors.push(error);
   }
 }
 
-function failureOf(rule: CompiledRule, context: Record<string, unknown>): string | undefined {
+function errorOf(
+  rule: CompiledRule,
+  context: Record<string, unknown>,
+  subject: RuleSubject,
+  path: Path | undefined,
+): FieldError | undefined {
   try {
     if (rule.evaluate(context) === true) return undefined;
   } catch (error) {
-    return `${summaryOf(error)} evaluating rule: ${rule.message}`;
+    return invalid(path, subject.typeName, `${lowerFirst(summaryOf(error))} evaluating rule: ${rule.label}`);
   }
-  return rule.messageExpression === undefined ? rule.message : (expressedMessage(rule.messageExpression, context) ?? rule.message);
+  const expressed = rule.messageExpression === undefined ? undefined : expressedMessage(rule.messageExpression, context);
+  return refusal(rule, expressed ?? rule.message, subject, path);
 }
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 /** A message expression that fails, is empty or has more than one line does not count. */
 function expressedMessage(expression: ParseResult, context: Record<string, unknown>): string | undefined {
@@ -154,16 +173,17 @@ function expressedMessage(expression: ParseResult, context: Record<string, unkno
   }
 }
 
-function errorOf(rule: CompiledRule, message: string, typeName: string, base: Path | undefined): FieldError {
+function refusal(rule: CompiledRule, message: string, subject: RuleSubject, base: Path | undefined): FieldError {
   const path = rule.fieldPath.reduce<Path | undefined>((parent, segment) => child(parent, segment), base);
+  const isLarge = subject.typeName === 'object' || subject.typeName === 'array';
   switch (rule.reason) {
     case 'FieldValueForbidden':
       return forbidden(path, message);
     case 'FieldValueRequired':
       return required(path, message);
     case 'FieldValueDuplicate':
-      return duplicate(path, typeName);
+      return isLarge ? duplicateWithoutValue(path) : duplicate(path, subject.value);
     default:
-      return invalid(path, typeName, message);
+      return isLarge ? invalidWithoutValue(path, message) : invalid(path, subject.value, message);
   }
 }

@@ -66,6 +66,10 @@ export const required = (path: Path | undefined, detail = ''): FieldError =>
 export const invalid = (path: Path | undefined, value: unknown, detail: string): FieldError =>
   error(path, 'FieldValueInvalid', `Invalid value: ${quoted(value)}: ${detail}`);
 
+/** As invalid, without the value: for objects and lists, which would fill the line. */
+export const invalidWithoutValue = (path: Path | undefined, detail: string): FieldError =>
+  error(path, 'FieldValueInvalid', `Invalid value: ${detail}`);
+
 /** The value has the wrong type; `actual` is the type it has. */
 export const wrongType = (path: Path | undefined, expected: string, actual: string): FieldError =>
   error(path, 'FieldValueTypeInvalid', `Invalid value: ${quoted(actual)}: ${inBody(path)} must be of type ${expected}: ${quoted(actual)}`);
@@ -79,16 +83,18 @@ export const notSupported = (path: Path | undefined, value: unknown, supported: 
   return error(path, 'FieldValueNotSupported', `Unsupported value: ${quoted(value)}: supported values: ${values.join(', ')}`);
 };
 
+export const duplicateWithoutValue = (path: Path | undefined): FieldError => error(path, 'FieldValueDuplicate', 'Duplicate value');
+
 export const duplicate = (path: Path | undefined, value: unknown): FieldError =>
   error(path, 'FieldValueDuplicate', `Duplicate value: ${quoted(value)}`);
 
 export const forbidden = (path: Path | undefined, detail: string): FieldError => error(path, 'FieldValueForbidden', `Forbidden: ${detail}`);
 
 export const tooLong = (path: Path | undefined, max: number): FieldError =>
-  error(path, 'FieldValueTooLong', `Too long: may not be more than ${max} bytes`);
+  error(path, 'FieldValueTooLong', `Too long: may not be more than ${max} ${max === 1 ? 'byte' : 'bytes'}`);
 
 export const tooMany = (path: Path | undefined, actual: number, max: number): FieldError =>
-  error(path, 'FieldValueTooMany', `Too many: ${actual}: must have at most ${max} items`);
+  error(path, 'FieldValueTooMany', `Too many: ${actual}: must have at most ${max} ${max === 1 ? 'item' : 'items'}`);
 
 /** The subject of a sentence that validation of the request body writes. */
 export const inBody = (path: Path | undefined): string => (path === undefined ? 'in body' : `${formatPath(path)} in body`);

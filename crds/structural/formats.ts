@@ -64,7 +64,7 @@ const checks: ReadonlyMap<string, (text: string) => boolean> = new Map<string, (
 /** The check of a string format, or undefined where Kubernetes checks nothing. */
 export const stringFormat = (format: string): ((text: string) => boolean) | undefined => checks.get(format);
 
-/** The range of an integer format. int64 is wider than what a JSON number in JavaScript holds exactly. */
-export function integerRange(format: string): readonly [min: number, max: number] | undefined {
-  return format === 'int32' ? [-(2 ** 31), 2 ** 31 - 1] : undefined;
+/** The range of an integer format. A JSON number in JavaScript holds 64 bits only roughly. */
+export function integerRange(format: string): readonly [min: number, max: number] {
+  return format === 'int32' ? [-(2 ** 31), 2 ** 31 - 1] : [-(2 ** 63), 2 ** 63];
 }

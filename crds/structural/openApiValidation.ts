@@ -9,10 +9,13 @@ import type { SchemaNode } from './schemaNode.ts';
 /** Appends what is wrong with the value. `old` is undefined where nothing corresponds. */
 export function validateValue(value: unknown, old: unknown, node: SchemaNode, path: Path | undefined, errors: FieldError[]): void {
   if (old !== undefined && jsonEqual(value, old)) return;
-  if (value === null && node.nullable) return;
-  if (!hasType(value, node.types)) {
+  const isAllowedNull = value === null && node.nullable;
+  if (!isAllowedNull && !hasType(value, node.types)) {
     errors.push(wrongType(path, node.types.join(','), typeNameOf(value)));
-    return;
+    if (typeof value !== 'number') {
+      validateLogic(value, node, path, errors);
+      return;
+    }
   }
   for (const check of node.checks) {
     const error = check(value, path);
@@ -78,7 +81,13 @@ function segmentText(path: Path): string {
 }
 
 function validateLogic(value: unknown, node: SchemaNode, path: Path | undefined, errors: FieldError[]): void {
-  for (const branch of node.allOf) errors.push(...failuresOf(value, branch, path));
+  if (node.allOf.length > 0) {
+    const failures = node.allOf.map((branch) => failuresOf(value, branch, path));
+    const broken = failures.filter((list) => list.length > 0);
+    errors.push(...broken.flat());
+    if (broken.length > 0)
+      errors.push(logic(path, `must validate all the schemas (allOf)${broken.length === failures.length ? '. None validated' : ''}`));
+  }
   if (node.anyOf.length > 0) {
     const failures = node.anyOf.map((branch) => failuresOf(value, branch, path));
     if (failures.every((list) => list.length > 0))

@@ -138,24 +138,22 @@ function compileLogic(
   const branches = (keyword: string): readonly SchemaNode[] => {
     const value = schema[keyword];
     if (!isArray(value)) return [];
-    // The two type branches that Kubernetes allows beside int-or-string say the same as the extension.
-    const list = intOrString
-      ? value.filter((branch) => !isJsonObject(branch) || (branch.type === undefined && branch.anyOf === undefined))
-      : value;
-    return list.map((branch, index) => compileBranch(branch, child(child(at, keyword), index), compilation));
+    return value.map((branch, index) => compileBranch(branch, child(child(at, keyword), index), compilation, intOrString));
   };
   return {
     allOf: branches('allOf'),
     anyOf: branches('anyOf'),
     oneOf: branches('oneOf'),
-    not: schema.not === undefined ? undefined : compileBranch(schema.not, child(at, 'not'), compilation),
+    not: schema.not === undefined ? undefined : compileBranch(schema.not, child(at, 'not'), compilation, false),
   };
 }
 
 /** A schema inside allOf, anyOf, oneOf or not: it may only check values. */
-function compileBranch(schema: unknown, at: Path, compilation: Compilation): SchemaNode {
+function compileBranch(schema: unknown, at: Path, compilation: Compilation, intOrString: boolean): SchemaNode {
   const branch = isJsonObject(schema) ? schema : {};
   for (const key of Object.keys(branch)) {
+    // The two type branches that Kubernetes allows beside int-or-string.
+    if (intOrString && key === 'type') continue;
     if (refusedInLogic.includes(key) || key.startsWith('x-kubernetes-'))
       compilation.problems.push(forbidden(child(at, key), 'must be undefined to be structural'));
   }
@@ -170,9 +168,10 @@ function compileBranch(schema: unknown, at: Path, compilation: Compilation): Sch
     rulesInside: false,
   } as const;
   return {
-    ...compileShape(branch, at, compilation, (inner, path, rest) => compileBranch(inner, path ?? at, rest)),
-    ...compileLogic(branch, at, compilation, false),
+    ...compileShape(branch, at, compilation, (inner, path, rest) => compileBranch(inner, path ?? at, rest, false)),
+    ...compileLogic(branch, at, compilation, intOrString),
     ...none,
+    types: intOrString && typeof branch.type === 'string' ? [branch.type] : [],
     additional: true,
     format: typeof branch.format === 'string' ? branch.format : undefined,
     listType: 'atomic',

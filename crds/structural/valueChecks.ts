@@ -3,7 +3,18 @@
  * A keyword looks only at values of its own kind, as in JSON Schema; the type itself is checked elsewhere.
  */
 import { isArray, isJsonObject, jsonEqual, type JsonObject } from '../json.ts';
-import { child, inBody, invalid, notSupported, tooLong, tooMany, wrongFormat, type FieldError, type Path } from './fieldErrors.ts';
+import {
+  child,
+  formatPath,
+  inBody,
+  invalid,
+  notSupported,
+  tooLong,
+  tooMany,
+  wrongFormat,
+  type FieldError,
+  type Path,
+} from './fieldErrors.ts';
 import { integerRange, stringFormat } from './formats.ts';
 
 /** Undefined: nothing is wrong. */
@@ -17,6 +28,7 @@ export function compileChecks(schema: JsonObject, at: Path | undefined, problems
     ...lengthChecks(schema),
     ...patternCheck(schema, at, problems),
     ...formatCheck(schema),
+    ...integerCheck(schema),
     ...countChecks(schema),
   ];
 }
@@ -24,12 +36,7 @@ export function compileChecks(schema: JsonObject, at: Path | undefined, problems
 function enumCheck(schema: JsonObject): readonly ValueCheck[] {
   const values = schema.enum;
   if (!isArray(values)) return [];
-  // A nullable value may be null whatever the enum says.
-  const allowsNull = schema.nullable === true;
-  return [
-    (value, path) =>
-      values.some((allowed) => jsonEqual(allowed, value)) || (allowsNull && value === null) ? undefined : notSupported(path, value, values),
-  ];
+  return [(value, path) => (values.some((allowed) => jsonEqual(allowed, value)) ? undefined : notSupported(path, value, values))];
 }
 
 function numberChecks(schema: JsonObject): readonly ValueCheck[] {
@@ -132,11 +139,20 @@ function formatCheck(schema: JsonObject): readonly ValueCheck[] {
   const check = stringFormat(format);
   if (check !== undefined)
     return [(value, path) => (typeof value !== 'string' || check(value) ? undefined : wrongFormat(path, format, value))];
-  const range = integerRange(format);
-  if (range === undefined) return [];
+  return [];
+}
+
+/** Kubernetes names no field in this error, other than in its text. */
+function integerCheck(schema: JsonObject): readonly ValueCheck[] {
+  if (schema.type !== 'integer') return [];
+  const { format } = schema;
+  const suffix = typeof format === 'string' ? `with format ${format}` : '(default format)';
+  const [min, max] = integerRange(typeof format === 'string' ? format : '');
   return [
     (value, path) =>
-      typeof value !== 'number' || (value >= range[0] && value <= range[1]) ? undefined : wrongFormat(path, format, 'int64'),
+      typeof value !== 'number' || (Number.isInteger(value) && value >= min && value <= max)
+        ? undefined
+        : invalid(undefined, '', `Checked value must be of type integer ${suffix} in ${formatPath(path)}`),
   ];
 }
 
