@@ -61,7 +61,7 @@ describe('schedules', () => {
         const want = [reference.next(), reference.next(), reference.next()].map((date) => date.getTime());
         expect(nextTimes(slotsOf(cron), anchor, afterMs, 3)).toEqual(want);
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 
@@ -82,7 +82,7 @@ describe('schedules', () => {
         ];
         expect(halves).toEqual(steps);
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 
@@ -99,7 +99,7 @@ describe('schedules', () => {
           if (next !== undefined) expect(Date.parse(next) - Date.parse(day)).toBe(86_400_000);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
