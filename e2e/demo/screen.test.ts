@@ -40,6 +40,7 @@ describe('the live table', () => {
       '',
       ' triggered 0   pending 2   success 12  failure 0   aborted 0   error 0',
       ' [████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░] 1/10 schedules have a finished run',
+      ' in the cluster now: 14 runs, 0 pods',
     ]);
   });
 
@@ -53,7 +54,9 @@ describe('the live table', () => {
 
 describe('lines', () => {
   it('of progress are plain', () => {
-    expect(progressLine(view())).toBe('01:05  triggered 0   pending 2   success 12  failure 0   aborted 0   error 0  [#---------] 1/10');
+    expect(progressLine(view())).toBe(
+      '01:05  [#---------] 1/10  triggered 0, pending 2, success 12, failure 0, aborted 0, error 0; kept 14 runs, 0 pods',
+    );
   });
 
   it.each([

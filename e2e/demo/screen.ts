@@ -64,6 +64,7 @@ export function frame(view: View, paint: Paint): string[] {
     '',
     ` ${counts(world, paint)}`,
     ` ${progressBar(world.finishedSchedules, total, 40, ['█', '░'])} schedules have a finished run`,
+    paint('dim', ` in the cluster now: ${world.present.runs} runs, ${world.present.pods} pods`),
   ];
 }
 
@@ -102,8 +103,11 @@ export function counts(world: World, paint: Paint): string {
 }
 
 /** One line for an output that is no terminal. */
-export const progressLine = ({ world, elapsedMs, total }: View): string =>
-  `${clock(elapsedMs)}  ${counts(world, plain)}  ${progressBar(world.finishedSchedules, total, 10, ['#', '-'])}`;
+export const progressLine = ({ world, elapsedMs, total }: View): string => {
+  const { runs, pods } = world.present;
+  const number = states.map((state) => `${state} ${world.count(state)}`).join(', ');
+  return `${clock(elapsedMs)}  ${progressBar(world.finishedSchedules, total, 10, ['#', '-'])}  ${number}; kept ${runs} runs, ${pods} pods`;
+};
 
 /** `00:07  eks-prod-us-west-2-gpu-20261122t163102z  pending → success`, the name cut from the left. */
 export function transitionLine({ run, from, to }: Transition, elapsedMs: number, paint: Paint): string {

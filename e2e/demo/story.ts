@@ -70,7 +70,10 @@ async function setUp(stage: Stage): Promise<void> {
   await stage.step('kubectl apply: the four kinds of prow.k8s.io', async () => {
     await stage.cluster.kubectl(['apply', '-f', path.join(root, 'crds', 'generated')]);
     await stage.cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=10s']);
-    await stage.cluster.kubectl(['create', 'namespace', namespace]);
+    await stage.cluster.kubectl(
+      ['apply', '-f', '-'],
+      JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }),
+    );
   });
   await stage.cluster.follow(world, () => performance.timeOrigin + performance.now());
   await stage.step('helm template | kubectl apply: five jobs, two stages, four regions', async () => {
@@ -155,12 +158,10 @@ async function letAllFinish(stage: Stage): Promise<void> {
 
 async function watchCleanup(stage: Stage): Promise<void> {
   const { world } = stage;
-  const left = (): number => [...world.runs.values()].filter((run) => run.deletedAtMs === undefined).length;
-  const pods = (): number => [...world.pods.values()].filter((pod) => pod.deletedAtMs === undefined).length;
   await stage.step(
     'cleanup: pods 7 s and runs 14 s after their end, but the latest run of each stays',
-    () => stage.until('cleanup to finish', 30_000, () => left() === stage.total && pods() === 0),
-    () => `${left()} runs left`,
+    () => stage.until('cleanup to finish', 30_000, () => world.present.runs === stage.total && world.present.pods === 0),
+    () => `${world.present.runs} runs left`,
   );
 }
 

@@ -150,6 +150,12 @@ export class World {
     return [...this.runs.values()].filter((run) => !run.complete && run.deletedAtMs === undefined);
   }
 
+  /** What is in the cluster now. */
+  get present(): { readonly runs: number; readonly pods: number } {
+    const here = ({ deletedAtMs }: { readonly deletedAtMs?: number }): boolean => deletedAtMs === undefined;
+    return { runs: [...this.runs.values()].filter(here).length, pods: [...this.pods.values()].filter(here).length };
+  }
+
   /** Schedules with at least one complete run. */
   get finishedSchedules(): number {
     return new Set([...this.runs.values()].filter((run) => run.complete).map((run) => run.scheduleUid)).size;

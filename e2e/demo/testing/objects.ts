@@ -51,7 +51,7 @@ export const prowJob = (
 });
 
 export const attempts = (run: string, count = 1): NonNullable<ProwJobStatus['attempts']> =>
-  Array.from({ length: count }, (_, index) => ({ number: index + 1, pod_name: `${run}-${index + 1}` }));
+  Array.from({ length: count }, (_, index) => ({ number: index + 1, pod_name: `${run}-${index + 1}`, build_id: String(index) }));
 
 export const ended = (
   run: string,
