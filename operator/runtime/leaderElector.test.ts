@@ -77,7 +77,7 @@ describe('LeaderElector', () => {
     expect(b.elector.holder).toBe('a');
   });
 
-  it('hands over within a retry period when the leader stops, counting the transition', async () => {
+  it('hands over within half a second when the leader stops, counting the transition', async () => {
     const clock = new FakeClock();
     const server = new MemoryLeases();
     const a = join(clock, server, 'a');
@@ -88,7 +88,7 @@ describe('LeaderElector', () => {
     expect(a.ended).toBe('released');
     expect(server.lease?.spec).toMatchObject({ holderIdentity: '', leaseDurationSeconds: 1 });
     expect(a.elector.mayWrite()).toBe(false);
-    await clock.advance(2_000);
+    await clock.advance(500);
     expect(b.elector.isLeader).toBe(true);
     expect(server.lease?.spec).toMatchObject({ holderIdentity: 'b', leaseTransitions: 1, leaseDurationSeconds: 15 });
   });
@@ -109,8 +109,8 @@ describe('LeaderElector', () => {
     await clock.advance(lastRenewalMs + 15_000 - 5_000 - 1);
     expect(b.elector.isLeader).toBe(false);
     expect(a.elector.mayWrite()).toBe(false);
-    // One retry period to notice the last renewal, one to notice the expiry.
-    await clock.advance(2 * 2_000 + 1);
+    // It may have seen the last renewal a quarter of the retry period late.
+    await clock.advance(501);
     expect(b.elector.isLeader).toBe(true);
   });
 
@@ -253,7 +253,7 @@ const fault = fc.record({
 });
 
 describe('LeaderElector, whatever happens to three replicas', () => {
-  it('never lets two write at once, and lets one lead again within the lease duration and two tries', async () => {
+  it('never lets two write at once, and lets one lead again within the lease duration and a second', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fault, { maxLength: 12 }),
@@ -278,7 +278,7 @@ describe('LeaderElector, whatever happens to three replicas', () => {
           // A fresh replica that nothing happens to: the rest may be dead.
           replicas.set('d', join(clock, server, 'd'));
           for (const id of ['a', 'b', 'c']) server.cut(id);
-          await run(15_000 + 2 * 2_000 + stepMs);
+          await run(15_000 + 750 + stepMs);
           expect(replicas.get('d')?.elector.mayWrite()).toBe(true);
         },
       ),

@@ -234,6 +234,31 @@ describe('Manager: ending', () => {
     expect(server.lease?.spec?.holderIdentity).toBe('thief');
   });
 
+  it('aborts passes at once when the lease is lost while they are being drained', async () => {
+    const clock = new FakeClock();
+    const server = new MemoryLeases();
+    let abortedAtMs = 0;
+    const w = world({
+      clock,
+      elector: electorOf('a', clock, server),
+      pass: async ({ signal }) => {
+        await untilAborted(signal);
+        abortedAtMs = clock.monotonic();
+        return {};
+      },
+    });
+    const running = w.run();
+    await w.manager.leading();
+    w.controller.enqueue({ namespace: 'ns', name: 'a' });
+    await clock.advance(1_900);
+    w.stop.abort();
+    server.overwrite({ holderIdentity: 'thief', leaseDurationSeconds: 15 });
+    await clock.advance(100);
+    expect((await running).reason).toBe('stopped');
+    // The renewal was due then; the drain time would have lasted until 2.9 s.
+    expect(abortedAtMs).toBe(2_000);
+  });
+
   it('stops a standby replica with 0', async () => {
     const clock = new FakeClock();
     const server = new MemoryLeases();
