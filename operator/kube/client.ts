@@ -4,11 +4,11 @@
  */
 import { ApiError, TransportError } from './errors.ts';
 import type { ApiStatus, KubeList, KubeObject, ObjectKey, WatchEvent } from './objects.ts';
-import type { ApplyPatch, JsonPatch, MergePatch } from './patch.ts';
+import type { Patch } from './patch.ts';
 import { collectionPath, objectPath, withQuery } from './paths.ts';
 import type { QueryValue } from './paths.ts';
 import type { ResourceType } from './resource.ts';
-import type { HttpAnswer, HttpRequest, HttpStream, Transport } from './transport.ts';
+import type { HttpAnswer, HttpRequest, Transport } from './transport.ts';
 import { LineSplitter, parseEvent } from './watchStream.ts';
 
 export interface CallOptions {
@@ -120,12 +120,7 @@ export class KubeClient {
     return (await this.#write({ method: 'PUT', path, ...callOptions(options) }, 'application/json', object)) as T;
   }
 
-  async patch<T extends KubeObject>(
-    type: ResourceType<T>,
-    key: ObjectKey,
-    patch: MergePatch | JsonPatch | ApplyPatch,
-    options: PatchOptions = {},
-  ): Promise<T> {
+  async patch<T extends KubeObject>(type: ResourceType<T>, key: ObjectKey, patch: Patch, options: PatchOptions = {}): Promise<T> {
     const query = { ...writeQuery(options), ...(options.force === undefined ? {} : { force: options.force }) };
     const path = withQuery(objectPath(type, key, options.subresource), query);
     return (await this.#write({ method: 'PATCH', path, ...callOptions(options) }, patch.contentType, patch.body)) as T;
@@ -154,7 +149,11 @@ export class KubeClient {
     const path = withQuery(collectionPath(type, namespace), { watch: true, ...rest });
     const stream = await this.#transport.open({ method: 'GET', path, signal, idleTimeoutMs: idleTimeoutMs ?? defaultIdleTimeoutMs });
     if (stream.status < 200 || stream.status > 299) throw apiError(`WATCH ${path}`, { ...stream, body: await stream.text() });
-    yield* readEvents<T>(stream, path);
+    const splitter = new LineSplitter();
+    for await (const chunk of stream.chunks) {
+      for (const line of splitter.push(chunk)) yield parseEvent<T>(line);
+    }
+    if (splitter.pendingBytes > 0) throw new TransportError('reset', `WATCH ${path}: the stream ended in the middle of a line`);
   }
 
   /** A GET whose answer is text: logs, /version, /healthz. */
@@ -197,14 +196,6 @@ export class KubeClient {
     if (answer.status < 200 || answer.status > 299) throw apiError(`${request.method} ${request.path}`, answer);
     return answer;
   }
-}
-
-async function* readEvents<T extends KubeObject>(stream: HttpStream, path: string): AsyncGenerator<WatchEvent<T>, void> {
-  const splitter = new LineSplitter();
-  for await (const chunk of stream.chunks) {
-    for (const line of splitter.push(chunk)) yield parseEvent<T>(line);
-  }
-  if (splitter.pendingBytes > 0) throw new TransportError('reset', `WATCH ${path}: the stream ended in the middle of a line`);
 }
 
 const callOptions = ({

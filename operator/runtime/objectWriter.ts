@@ -3,19 +3,14 @@ import type { CallOptions, DeleteOptions, PatchOptions, WriteOptions } from '../
 import { isNotFound } from '../kube/errors.ts';
 import type { KubeObject, ObjectKey } from '../kube/objects.ts';
 import { mergePatch } from '../kube/patch.ts';
-import type { ApplyPatch, JsonPatch, MergePatch } from '../kube/patch.ts';
+import type { Patch } from '../kube/patch.ts';
 import type { ResourceType } from '../kube/resource.ts';
 import type { Store } from './store.ts';
 
 /** The calls a writer makes: a KubeClient, or a test's own. */
 export interface WriteClient {
   create<T extends KubeObject>(type: ResourceType<T>, object: T, options?: WriteOptions): Promise<T>;
-  patch<T extends KubeObject>(
-    type: ResourceType<T>,
-    key: ObjectKey,
-    patch: MergePatch | JsonPatch | ApplyPatch,
-    options?: PatchOptions,
-  ): Promise<T>;
+  patch<T extends KubeObject>(type: ResourceType<T>, key: ObjectKey, patch: Patch, options?: PatchOptions): Promise<T>;
   remove<T extends KubeObject>(type: ResourceType<T>, key: ObjectKey, options?: DeleteOptions): Promise<T | undefined>;
 }
 
@@ -34,7 +29,7 @@ export class ObjectWriter<T extends KubeObject> {
     return this.#recorded(await this.#client.create(this.type, object, options), options);
   }
 
-  async patch(key: ObjectKey, patch: MergePatch | JsonPatch | ApplyPatch, options: PatchOptions = {}): Promise<T> {
+  async patch(key: ObjectKey, patch: Patch, options: PatchOptions = {}): Promise<T> {
     return this.#recorded(await this.#client.patch(this.type, key, patch, options), options);
   }
 

@@ -12,7 +12,9 @@ import { until } from '../kube/testing/until.ts';
 import { UndiciTransport } from '../kube/transport.ts';
 import { Informer } from './informer.ts';
 import type { LogFields, Logger } from './logger.ts';
+import { Reflector } from './reflector.ts';
 import type { ListWatcher, ReflectorMetrics } from './reflector.ts';
+import { Store } from './store.ts';
 import { FakeClock } from './testing/fakeClock.ts';
 
 const map = (name: string, resourceVersion: number, data = ''): ConfigMap => ({
@@ -436,6 +438,25 @@ describe('the store behind it', () => {
     await informer.synced();
     expect(informer.store.size).toBe(1);
     expect(log.lines.filter((line) => line.level === 'error')).toHaveLength(2);
+  });
+
+  it('lists again after a defect in the store itself, instead of ending', async () => {
+    let replaced = 0;
+    class BrokenStore extends Store<ConfigMap> {
+      override replace(items: readonly ConfigMap[], resourceVersion: string): void {
+        replaced += 1;
+        if (replaced === 1) throw new TypeError('a bug');
+        super.replace(items, resourceVersion);
+      }
+    }
+    const store = new BrokenStore();
+    running = new Reflector({ client, type: configMaps, store, clock, logger: log, metrics: counts, random: () => 0.5 }).run(stop.signal);
+    await until('the wait', () => clock.pendingTimers > 0);
+    await clock.advance(100);
+    await store.whenSynced;
+    expect(counts.causes).toEqual(['internal']);
+    expect(server.lists).toHaveLength(2);
+    expect(store.size).toBe(1);
   });
 
   it('stops at once when told to: in a watch, in a wait, and before the first answer', async () => {
