@@ -81,7 +81,9 @@ export function podOf(
   run: ProwJob,
   { attempt = 1, createdAgoMs = 0, deletedAgoMs, status, labels, nodeName = 'node-1' }: PodParts = {},
 ): Pod {
-  const built = buildPod(run, planAttempt(run, attempt), defaultPolicy);
+  // The pod of a decorated run is upstream's work; for these tests it looks like any other.
+  const { decoration_config: _ignored, ...spec } = run.spec;
+  const built = buildPod({ ...run, spec }, planAttempt(run, attempt), defaultPolicy);
   return {
     ...built,
     metadata: {
