@@ -13,7 +13,7 @@ import { Terminal } from './terminal.ts';
 const keep = process.argv.includes('--keep');
 const terminal = new Terminal(process.stdout, process.env.NO_COLOR === undefined);
 const dir = mkdtempSync(path.join(tmpdir(), 'prow-demo-'));
-const stage = new Stage(terminal, dir);
+const stage = new Stage(terminal, dir, keep);
 
 /** Set by a signal; the story ends at its next step. */
 const interrupt = (signal: NodeJS.Signals): void => stage.interrupt(signal);

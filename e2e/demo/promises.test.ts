@@ -153,6 +153,14 @@ describe('figures', () => {
     expect(figures(world)).toMatchObject({ runs: 6, pods: 6, podsDeleted: 1, runsDeleted: 0, startLatencyMs: 200 });
   });
 
+  it('leave out of the latencies what fell into an outage', () => {
+    const world = goodWorld();
+    const slotMs = Date.parse('2026-01-01T00:00:24Z');
+    world.seeRun({ type: 'added', object: prowJob('p-3', { slot: '2026-01-01T00:00:24Z' }) }, slotMs + 30);
+    expect(figures(world, [{ fromMs: 0, toMs: slotMs - 1 }]).slotLagMs).toBe(30);
+    expect(figures(world, [{ fromMs: 0, toMs: slotMs + 1_000 }]).slotLagMs).toBeNaN();
+  });
+
   it('of nothing is not a number', () => {
     expect(median([])).toBeNaN();
     expect(median([3, 1, 2])).toBe(2);

@@ -136,16 +136,28 @@ export interface Figures {
   readonly podsDeleted: number;
 }
 
-/** The figures of the summary. Latencies are medians on the driver's clock, watch delay included; NaN when nothing was measured. */
-export function figures(world: World): Figures {
+/** A time without an operator, in milliseconds since 1970. */
+export interface Outage {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/**
+ * The figures of the summary. Latencies are medians on the driver's clock, watch delay included; NaN when nothing was measured. Slots
+ * and runs that fell into an outage are left out of them: the wait is the outage's.
+ */
+export function figures(world: World, outages: readonly Outage[] = []): Figures {
   const runs = [...world.runs.values()];
-  const starts = runs.flatMap((run) =>
-    world
-      .podsOf(run)
-      .slice(0, 1)
-      .map((pod) => pod.seenAtMs - run.seenAtMs),
-  );
-  const lags = runs.flatMap((run) => (run.slotMs === undefined ? [] : [run.seenAtMs - run.slotMs]));
+  const isFair = (ms: number): boolean => !outages.some(({ fromMs, toMs }) => fromMs <= ms && ms <= toMs);
+  const starts = runs
+    .filter((run) => isFair(run.seenAtMs))
+    .flatMap((run) =>
+      world
+        .podsOf(run)
+        .slice(0, 1)
+        .map((pod) => pod.seenAtMs - run.seenAtMs),
+    );
+  const lags = runs.flatMap((run) => (run.slotMs === undefined || !isFair(run.slotMs) ? [] : [run.seenAtMs - run.slotMs]));
   return {
     runs: runs.length,
     pods: world.pods.size,

@@ -8,32 +8,40 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { Cluster } from './cluster.ts';
 import { Program } from './processes.ts';
+import type { Outage } from './promises.ts';
 import { clock, frame, progressLine, step, transitionLine, type View } from './screen.ts';
 import type { Terminal } from './terminal.ts';
 import { World } from './world.ts';
 
 export const namespace = 'eks';
 
-/** Short lives, so that a minute shows them all. Everything else is as in production. */
-const settings = {
-  cleanup: { prowJobTTL: '14s', podTTL: '7s', orphanAge: '5s' },
+/** The operator's settings. In the story lives are short, so that a minute shows them all; to explore, things stay a while. */
+const settingsFor = (keep: boolean): object => ({
+  cleanup: keep ? { prowJobTTL: '30m', podTTL: '10m' } : { prowJobTTL: '14s', podTTL: '7s', orphanAge: '5s' },
   leaderElection: { enabled: true, namespace, name: 'prow-operator', leaseDuration: '3s', renewDeadline: '2s', retryPeriod: '500ms' },
   logging: { level: 'info', format: 'json' },
   server: { host: '127.0.0.1', port: 0 },
-};
+});
 
 const redrawMs = 200;
 const progressMs = 2_000;
+/** Milliseconds since 1970, in fractions. */
+export const epochMs = (): number => performance.timeOrigin + performance.now();
+
 /** The whole story must be over by then. */
 const limitMs = 85_000;
 
 export class Stage {
   readonly terminal: Terminal;
+  /** Leave everything running for the user. */
+  readonly keep: boolean;
   readonly world = new World();
   /** How often the operator was started. */
   starts = 0;
   total = 40;
   interrupted: string | undefined;
+  readonly outages: Outage[] = [];
+  #downSinceMs = epochMs();
   readonly #dir: string;
   readonly #startedAtMs = performance.now();
   #sandbox: Program | undefined;
@@ -43,8 +51,9 @@ export class Stage {
   #shownAtMs = 0;
   #unlimited = false;
 
-  constructor(terminal: Terminal, dir: string) {
+  constructor(terminal: Terminal, dir: string, keep: boolean) {
     this.terminal = terminal;
+    this.keep = keep;
     this.#dir = dir;
   }
 
@@ -73,14 +82,20 @@ export class Stage {
 
   startOperator(): void {
     const file = path.join(this.#dir, 'settings.yaml');
-    writeFileSync(file, stringify(settings));
+    writeFileSync(file, stringify(settingsFor(this.keep)));
     this.starts += 1;
     const args = ['run', '--kubeconfig', this.kubeconfig, '--settings', file, '--namespace', namespace];
     this.#operator = Program.start('operator', args, path.join(this.#dir, 'operator.log'));
   }
 
+  /** The operator does its work (again): what happened before was an outage. */
+  operatorIsBack(): void {
+    this.outages.push({ fromMs: this.#downSinceMs, toMs: epochMs() });
+  }
+
   async killOperator(): Promise<void> {
     const operator = this.#operator;
+    this.#downSinceMs = epochMs();
     this.#operator = undefined;
     await operator?.kill();
   }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { renderChart } from '../../tools/helm.ts';
 import { figures, promises, type Expected } from './promises.ts';
 import { logBox, seconds } from './screen.ts';
-import { namespace, type Stage } from './stage.ts';
+import { epochMs, namespace, type Stage } from './stage.ts';
 import type { Cell, Run } from './world.ts';
 
 const root = path.join(import.meta.dirname, '..', '..');
@@ -21,6 +21,9 @@ const failing = [
   cell('prod', 'eu-west-1', 'conformance'),
   cell('beta', 'eu-west-1', 'hpa'),
 ];
+
+/** The schedules for somebody who looks around: a run a minute. */
+const calm = ['jobs.conformance-fast-1.cron=@every 60s', 'jobs.conformance-fast-4.cron=@every 60s'];
 
 const isOf = (run: Run, { stage, region, job }: Cell): boolean => run.stage === stage && run.region === region && run.job === job;
 
@@ -75,15 +78,16 @@ async function setUp(stage: Stage): Promise<void> {
       JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }),
     );
   });
-  await stage.cluster.follow(world, () => performance.timeOrigin + performance.now());
+  await stage.cluster.follow(world, epochMs);
   await stage.step('helm template | kubectl apply: five jobs, two stages, four regions', async () => {
-    const manifests = renderChart({ chart, namespace, valuesFiles: [path.join(chart, 'values-demo.yaml')] });
+    const manifests = renderChart({ chart, namespace, valuesFiles: [path.join(chart, 'values-demo.yaml')], set: stage.keep ? calm : [] });
     await stage.cluster.kubectl(['apply', '-n', namespace, '-f', '-'], manifests);
     await stage.until(`${stage.total} Periodics`, 10_000, () => world.schedules.size === stage.total);
   });
   await stage.step('the operator, a process of its own, takes the lease and looks at them all', async () => {
     stage.startOperator();
     await stage.until('every Periodic to have a status', 20_000, () => [...world.schedules.values()].every((schedule) => schedule.ready));
+    stage.operatorIsBack();
   });
   await stage.step('those whose hour is far are started by hand, with an annotation', async () => {
     const idle = [...world.schedules.values()].filter((schedule) => schedule.job === 'conformance' || schedule.job === 'hpa');
@@ -136,6 +140,7 @@ async function crash(stage: Stage): Promise<void> {
       flying.filter((run) => !isOf(run, hung)).every((run) => run.complete),
     );
     await stage.until('new runs after the crash', 15_000, () => world.runs.size > before);
+    stage.operatorIsBack();
   });
 }
 
@@ -174,7 +179,7 @@ async function summary(stage: Stage, expected: Expected): Promise<boolean> {
     () => stage.stopOperator(),
     (ending) => ending,
   );
-  const seen = figures(world);
+  const seen = figures(world, stage.outages);
   const per = (verbs: readonly string[]): string => (verbs.reduce((sum, verb) => sum + (writes.get(verb) ?? 0), 0) / seen.runs).toFixed(2);
   const states = ['success', 'failure', 'aborted', 'error'] as const;
   const lines: readonly (readonly [string, string])[] = [
