@@ -172,6 +172,21 @@ describe('credentials', () => {
     await expect(transport.call(get)).resolves.toMatchObject({ status: 200 });
   });
 
+  it('that cannot be read again stay in use, until the server refuses them', async () => {
+    let status = 200;
+    const server = await aServer((_request, response) => reply(response, {}, status));
+    let reads = 0;
+    const access = (): Promise<ClusterAccess> =>
+      (reads += 1) === 1 ? Promise.resolve(accessTo(server)) : Promise.reject(new Error('disk is gone'));
+    const transport = aTransport({ access }, { refreshMs: 0 });
+    await transport.call(get);
+    await transport.call(get);
+    status = 401;
+    await expect(transport.call(get)).resolves.toMatchObject({ status: 401 });
+    await expect(transport.call(get)).rejects.toThrow('credentials cannot be read: disk is gone');
+    expect(server.received).toHaveLength(3);
+  });
+
   it('that never come do not outlast the deadline', async () => {
     const transport = aTransport({ access: () => new Promise(() => undefined) });
     await expect(transport.call({ ...get, timeoutMs: 30 })).rejects.toMatchObject({ code: 'timeout' });

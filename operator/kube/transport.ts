@@ -193,6 +193,9 @@ export class UndiciTransport implements Transport {
     try {
       access = await this.#source.access();
     } catch (error) {
+      // What worked a moment ago mostly still does; what the server has refused does not.
+      const last = this.#pools;
+      if (last !== undefined && Number.isFinite(last.readAtMs)) return (this.#pools = { ...last, readAtMs: performance.now() });
       throw new TransportError('connect', `credentials cannot be read: ${messageOf(error)}`, error);
     }
     if (this.#closed) throw new TransportError('closed', 'the transport was closed');
