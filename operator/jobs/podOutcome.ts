@@ -13,6 +13,8 @@ export interface AttemptEnd {
   readonly state: ProwJobState;
   readonly message: string;
   readonly exitCode?: number;
+  /** No other attempt follows, whatever the cause. */
+  readonly final?: true;
 }
 
 /** The attempt goes on: the phase it is in, and since when. */
@@ -127,10 +129,9 @@ function succeeded({ pod, phase, containers }: Observation): AttemptEnd | undefi
   if (phase !== 'Succeeded') return undefined;
   const odd = containers.find((c) => c.state?.terminated?.exitCode !== 0 || timeMs(c.state.terminated.finishedAt) === undefined);
   if (odd === undefined) return { kind: 'over', cause: 'Succeeded', state: 'success', message: 'The test succeeded.', exitCode: 0 };
-  return infra(
-    'NodeLost',
-    `Pod ${pod.metadata.name} is said to have succeeded, but its container ${odd.name} did not end with exit code 0.`,
-  );
+  const message = `Pod ${pod.metadata.name} is said to have succeeded, but its container ${odd.name} did not end with exit code 0.`;
+  // The test may have done its work: nobody knows, so it is neither a success nor run again.
+  return { ...infra('NodeLost', message), final: true };
 }
 
 /** Reasons with which a kubelet turns down a pod that the scheduler gave it. */

@@ -148,19 +148,19 @@ describe('pending', () => {
       name: 'Q5 Succeeded with a container that goes on',
       run: pendingRun(),
       pods: [{ status: { phase: 'Succeeded', containerStatuses: [ended(0), goesOn] } }],
-      want: finish2('error'),
+      want: unfinishedEnd('error'),
     },
     {
       name: 'Q6 Succeeded with an init container that goes on',
       run: pendingRun(),
       pods: [{ status: { phase: 'Succeeded', initContainerStatuses: [goesOn], containerStatuses: [ended(0)] } }],
-      want: finish2('error'),
+      want: unfinishedEnd('error'),
     },
     {
       name: 'Succeeded with exit code 1 somewhere',
       run: pendingRun(),
       pods: [{ status: { phase: 'Succeeded', containerStatuses: [ended(1)] } }],
-      want: finish2('error'),
+      want: unfinishedEnd('error'),
     },
     {
       name: 'Succeeded with a sidecar that was killed',
@@ -393,8 +393,8 @@ describe('aborted and filtered', () => {
 });
 
 /** The reason is NodeLost because the list of reasons has no better one; what matters is that it is no success and no retry. */
-function finish2(state: string): object {
-  return { do: 'start', end: { state, cause: 'NodeLost' } };
+function unfinishedEnd(state: string): object {
+  return finish(state, 'NodeLost');
 }
 
 function withDecoration(decoration: Record<string, string>): ProwJob {

@@ -156,7 +156,7 @@ function attemptOver(given: Case): Decision | undefined {
   if (end === undefined) return undefined;
   const { scope, policy, nowMs } = given;
   const { spec } = scope.run;
-  if (!isRetried(spec, end.cause)) return finish(end);
+  if (end.final === true || !isRetried(spec, end.cause)) return finish(end);
   const used = scope.attempts.length;
   if (used >= maxAttemptsOf(spec, policy)) return used <= 1 ? finish(end) : exhausted(end, used);
   const problem = specProblem(scope.run);
