@@ -51,7 +51,10 @@ async function call(
     body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
   });
   const text = await answer.body.text();
-  return { code: answer.statusCode, body: text.startsWith('{') ? (JSON.parse(text) as Body) : { text, metadata: { name: '', resourceVersion: '' } } };
+  return {
+    code: answer.statusCode,
+    body: text.startsWith('{') ? (JSON.parse(text) as Body) : { text, metadata: { name: '', resourceVersion: '' } },
+  };
 }
 
 const configMaps = '/api/v1/namespaces/default/configmaps';
@@ -171,10 +174,14 @@ describe('counting', () => {
     );
     await call('DELETE', `${configMaps}/counted`);
     const { body } = await call('GET', '/metrics');
-    const written = (body.text ?? '').split('
-').filter((line) => line.includes('resource="configmaps"') && line.includes('subresource=""'));
+    const written = (body.text ?? '')
+      .split('\n')
+      .filter((line) => line.includes('resource="configmaps"') && line.includes('subresource=""'));
     for (const verb of ['POST', 'APPLY', 'DELETE']) {
-      expect(written.some((line) => line.startsWith('apiserver_request_total{code="20') && line.includes(`verb="${verb}"`)), verb).toBe(true);
+      expect(
+        written.some((line) => line.startsWith('apiserver_request_total{code="20') && line.includes(`verb="${verb}"`)),
+        verb,
+      ).toBe(true);
     }
   });
 });
