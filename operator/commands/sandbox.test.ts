@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -49,17 +49,17 @@ const ready = (one: Run): Promise<void> =>
     void one.exitCode.then(() => reject(new Error(`it ended: ${one.output()}`)));
   });
 
-async function get(kubeconfig: string, url: string): Promise<unknown> {
+const get = (kubeconfig: string, url: string): Promise<unknown> => request(kubeconfig, url, { method: 'GET' });
+
+async function request(kubeconfig: string, url: string, init: { method: string; body?: string }): Promise<unknown> {
   const config = parse(await readFile(kubeconfig, 'utf8')) as {
     clusters: [{ cluster: { server: string; 'certificate-authority-data': string } }];
     users: [{ user: { token: string } }];
   };
   const { cluster } = config.clusters[0];
   const dispatcher = new Agent({ connect: { ca: Buffer.from(cluster['certificate-authority-data'], 'base64') } });
-  const response = await fetch(`${cluster.server}${url}`, {
-    headers: { authorization: `Bearer ${config.users[0].user.token}` },
-    dispatcher,
-  });
+  const headers = { authorization: `Bearer ${config.users[0].user.token}`, 'content-type': 'application/json' };
+  const response = await fetch(`${cluster.server}${url}`, { ...init, headers, dispatcher });
   const body = await response.json();
   await dispatcher.close();
   return body;
@@ -106,6 +106,37 @@ test.each(['x', '70000', '-1'])(
   },
   30_000,
 );
+
+test('killed without a chance, its pods go with it', async () => {
+  const kubeconfig = path.join(base, 'config');
+  const one = run('--no-crds', '--kubeconfig', kubeconfig);
+  await ready(one);
+  const pidFile = path.join(base, 'pid');
+  const command = ['/bin/sh', '-c', `echo $$$$ > ${pidFile}; while :; do sleep 0.1; done`];
+  const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'x', command }] } };
+  expect(await request(kubeconfig, '/api/v1/namespaces/default/pods', { method: 'POST', body: JSON.stringify(pod) })).toMatchObject({
+    kind: 'Pod',
+  });
+  await expect.poll(() => readFile(pidFile, 'utf8').catch(() => ''), { timeout: 10_000 }).toMatch(/^\d+\n$/);
+  const pid = Number(await readFile(pidFile, 'utf8'));
+  expect(isRunning(pid)).toBe(true);
+  one.child.kill('SIGKILL');
+  try {
+    await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false);
+  } finally {
+    if (isRunning(pid)) process.kill(-pid, 'SIGKILL');
+  }
+}, 30_000);
+
+/** A zombie counts as dead: who reaps it is the business of this machine's first process. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 test('a port in use is named, and nothing is left', async () => {
   const server = createServer().listen(0, '127.0.0.1');

@@ -19,6 +19,7 @@ import { rewritePaths } from './mountPaths.ts';
 import { NotReadyError } from './podApi.ts';
 import type { ContentReader } from './podApi.ts';
 import type { ContainerRecord } from './podStatus.ts';
+import type { Reaper } from './reaper.ts';
 import { containerMounts } from './volumes.ts';
 
 /** What a container needs of its pod. */
@@ -29,6 +30,7 @@ export interface ContainerHost {
   readonly content: ContentReader;
   readonly clock: KubeletClock;
   readonly limiter: Limiter;
+  readonly reaper: Pick<Reaper, 'track' | 'untrack'>;
   /** Aborted when the pod ends for another reason than its containers. */
   readonly ending: AbortSignal;
   /** The record changed. */
@@ -124,7 +126,9 @@ export class ContainerRunner {
       await log.end();
       return this.record.state.terminated?.exitCode;
     }
+    this.#host.reaper.track(running.pid);
     const exitCode = await running.exited;
+    this.#host.reaper.untrack(running.pid);
     this.#process = undefined;
     const startedAt = this.record.state.running?.startedAt;
     const terminated = {

@@ -22,6 +22,7 @@ import type { Node } from './node.ts';
 import { reportLost } from './lostPods.ts';
 import { asPod } from './podApi.ts';
 import { PodRunner, removePodDir } from './podRunner.ts';
+import { Reaper } from './reaper.ts';
 import { hasNode, schedule } from './scheduler.ts';
 
 export type { LogOptions } from './logReader.ts';
@@ -48,6 +49,7 @@ export class Kubelet {
   readonly #log: (line: string) => void;
   readonly #limiter: Limiter;
   readonly #events: EventWriter;
+  #reaper: Reaper | undefined;
   /** By pod uid. */
   readonly #runners = new Map<string, PodRunner>();
   readonly #removals = new Set<Promise<void>>();
@@ -68,6 +70,7 @@ export class Kubelet {
   /** Registers the node and begins to run pods. */
   start(): void {
     const api = this.#api;
+    this.#reaper = new Reaper(this.#log);
     this.#adopt(api.list(pods));
     this.#stops.push(
       runNode({ api, clock: this.#clock, name: this.#nodeName, podIP, log: this.#log }),
@@ -81,6 +84,7 @@ export class Kubelet {
     for (const stop of this.#stops.splice(0)) stop();
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
     await Promise.all(this.#removals);
+    await this.#reaper?.stop();
   }
 
   /**
@@ -156,15 +160,16 @@ export class Kubelet {
       this.#removeDeleted(object);
       return;
     }
-    this.#runners.set(uid, this.#run(object, uid));
+    if (this.#reaper !== undefined) this.#runners.set(uid, this.#run(object, uid, this.#reaper));
   }
 
-  #run(object: StoredObject, uid: string): PodRunner {
+  #run(object: StoredObject, uid: string, reaper: Reaper): PodRunner {
     return new PodRunner(object, {
       api: this.#api,
       events: this.#events,
       clock: this.#clock,
       limiter: this.#limiter,
+      reaper,
       log: this.#log,
       podIP,
       podDir: this.#podDir(uid),

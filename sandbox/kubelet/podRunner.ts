@@ -16,6 +16,7 @@ import type { Limiter } from './limiter.ts';
 import { asPod, contentReader } from './podApi.ts';
 import { phaseOfExits, podStatus } from './podStatus.ts';
 import type { ContainerRecord, ContainerRole, PodEnd } from './podStatus.ts';
+import type { Reaper } from './reaper.ts';
 import { makeVolumes } from './volumes.ts';
 
 export interface PodHost {
@@ -23,6 +24,7 @@ export interface PodHost {
   readonly events: EventWriter;
   readonly clock: KubeletClock;
   readonly limiter: Limiter;
+  readonly reaper: Reaper;
   readonly log: (line: string) => void;
   readonly podIP: string;
   readonly podDir: string;
@@ -67,6 +69,7 @@ export class PodRunner {
           content: contentReader(host.api, pod.metadata.namespace ?? ''),
           clock: host.clock,
           limiter: host.limiter,
+          reaper: host.reaper,
           ending: this.#ending.signal,
           changed: () => this.#scheduleFlush(),
           event: (text) => this.#event(text),
