@@ -46,7 +46,7 @@ export function progressBar(done: number, total: number, size: number, [full, em
 
 const columns = ['conformance', 'conformance-fast-1', 'conformance-fast-4', 'gpu', 'hpa'];
 const headings = ['conformance', 'fast-1', 'fast-4', 'gpu', 'hpa'];
-const rowWidth = 20;
+const rowWidth = 21;
 const cellWidth = 12;
 
 /** The live table: one row a cluster, one column a job, then counts and progress. */

@@ -18,7 +18,7 @@ export const namespace = 'eks';
 /** The operator's settings. In the story lives are short, so that a minute shows them all; to explore, things stay a while. */
 const settingsFor = (keep: boolean): object => ({
   cleanup: keep ? { prowJobTTL: '30m', podTTL: '10m' } : { prowJobTTL: '14s', podTTL: '7s', orphanAge: '5s' },
-  leaderElection: { enabled: true, namespace, name: 'prow-operator', leaseDuration: '3s', renewDeadline: '2s', retryPeriod: '500ms' },
+  leaderElection: { enabled: true, namespace, name: 'prow-operator', leaseDuration: '6s', renewDeadline: '5s', retryPeriod: '1s' },
   logging: { level: 'info', format: 'json' },
   server: { host: '127.0.0.1', port: 0 },
 });
