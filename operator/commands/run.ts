@@ -60,7 +60,7 @@ interface Operation {
 }
 
 async function operate({ options, logger, config, source }: Operation): Promise<number> {
-  const metrics = new Metrics();
+  const metrics = new Metrics().collectProcess();
   metrics
     .gauge({ name: 'prow_operator_build_info', help: 'Always 1; the label says which version runs', labels: ['version'] })
     .set({ version }, 1);
