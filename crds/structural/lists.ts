@@ -2,7 +2,7 @@
  * Lists of type set and map: their items must differ, and an item of a map is found again by its keys.
  */
 import { canonicalJson, isArray, isJsonObject, ownField, type JsonObject } from '../json.ts';
-import { child, duplicate, type FieldError, type Path } from './fieldErrors.ts';
+import { child, duplicate, invalid, type FieldError, type Path } from './fieldErrors.ts';
 import type { SchemaNode } from './schemaNode.ts';
 
 /** The keys of one item, defaults counted in. */
@@ -43,11 +43,21 @@ export function validateListTypes(value: unknown, node: SchemaNode, path: Path |
 }
 
 function validateDistinct(value: readonly unknown[], node: SchemaNode, path: Path | undefined, errors: FieldError[]): void {
+  const stray = node.listType === 'map' ? value.findIndex((item) => item !== null && !isJsonObject(item)) : -1;
+  if (stray >= 0) {
+    errors.push(invalid(child(path, stray), value[stray], 'must be an object for an array of list-type map'));
+    return;
+  }
   const seen = new Set<string>();
+  const told = new Set<string>();
   value.forEach((item, index) => {
+    if (item === null && node.listType === 'map') return;
     const identity = node.listType === 'map' ? keysOf(item, node) : item;
     const text = canonicalJson(identity);
-    if (seen.has(text)) errors.push(duplicate(child(path, index), identity));
+    if (seen.has(text) && !told.has(text)) {
+      errors.push(duplicate(child(path, index), identity));
+      told.add(text);
+    }
     seen.add(text);
   });
 }

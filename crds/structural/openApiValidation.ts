@@ -9,21 +9,21 @@ import type { SchemaNode } from './schemaNode.ts';
 /** Appends what is wrong with the value. `old` is undefined where nothing corresponds. */
 export function validateValue(value: unknown, old: unknown, node: SchemaNode, path: Path | undefined, errors: FieldError[]): void {
   if (old !== undefined && jsonEqual(value, old)) return;
-  const isAllowedNull = value === null && node.nullable;
-  if (!isAllowedNull && !hasType(value, node.types)) {
-    errors.push(wrongType(path, node.types.join(','), typeNameOf(value)));
-    if (typeof value !== 'number') {
-      validateLogic(value, node, path, errors);
-      return;
-    }
+  const isWrongType = !(value === null && node.nullable) && !hasType(value, node.types);
+  if (isWrongType) errors.push(typeError(value, node, path));
+  addTo(errors, node.enumCheck?.(value, path));
+  if (isWrongType && typeof value !== 'number') {
+    validateLogic(value, node, path, errors);
+    return;
   }
-  for (const check of node.checks) {
-    const error = check(value, path);
-    if (error !== undefined) errors.push(error);
-  }
+  for (const check of node.checks) addTo(errors, check(value, path));
   if (isArray(value)) validateItems(value, node, path, errors);
   else if (isJsonObject(value)) validateFields(value, old, node, path, errors);
   validateLogic(value, node, path, errors);
+}
+
+function addTo(errors: FieldError[], error: FieldError | undefined): void {
+  if (error !== undefined) errors.push(error);
 }
 
 function hasType(value: unknown, types: readonly string[]): boolean {
@@ -32,11 +32,22 @@ function hasType(value: unknown, types: readonly string[]): boolean {
   return types.includes(actual) || (actual === 'integer' && types.includes('number'));
 }
 
+/** Where the schema has a format, the error speaks of that, unless the value is a string, a list or null. */
+function typeError(value: unknown, node: SchemaNode, path: Path | undefined): FieldError {
+  const speaksOfFormat = node.format !== undefined && value !== null && typeof value !== 'string' && !isArray(value);
+  if (!speaksOfFormat) return wrongType(path, node.types.join(','), typeNameOf(value));
+  const actual = typeof value !== 'number' ? '' : typeNameOf(value) === 'integer' ? 'int64' : 'float64';
+  return wrongType(path, node.format, actual);
+}
+
+/** Go reads numbers beyond 64 bits as fractions. */
+const isInt64 = (value: number): boolean => Number.isInteger(value) && Math.abs(value) < 2 ** 63;
+
 /** The name of the JSON type, as schemas write it. */
 export function typeNameOf(value: unknown): string {
   if (value === null || value === undefined) return 'null';
   if (isArray(value)) return 'array';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  if (typeof value === 'number') return isInt64(value) ? 'integer' : 'number';
   return typeof value;
 }
 

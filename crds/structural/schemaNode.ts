@@ -5,7 +5,7 @@
 import { isArray, isJsonObject, ownField, type JsonObject } from '../json.ts';
 import { compileRules, type CompiledRule } from './celRules.ts';
 import { child, forbidden, formatFieldError, invalid, notSupported, required, type FieldError, type Path } from './fieldErrors.ts';
-import { compileChecks, type ValueCheck } from './valueChecks.ts';
+import { compileChecks, compileEnum, type ValueCheck } from './valueChecks.ts';
 
 /** The schema itself is wrong. `problems` has paths relative to openAPIV3Schema. */
 export class SchemaError extends Error {
@@ -37,7 +37,8 @@ export interface SchemaNode {
   readonly format: string | undefined;
   readonly listType: ListType;
   readonly listMapKeys: readonly string[];
-  /** enum, pattern, lengths, ranges, and the like. */
+  readonly enumCheck: ValueCheck | undefined;
+  /** Pattern, lengths, ranges, and the like. */
   readonly checks: readonly ValueCheck[];
   readonly allOf: readonly SchemaNode[];
   readonly anyOf: readonly SchemaNode[];
@@ -112,7 +113,7 @@ function compileNode(schema: unknown, at: Path | undefined, compilation: Compila
 }
 
 type NodeCompiler = (schema: unknown, at: Path | undefined, compilation: Compilation) => SchemaNode;
-type Shape = Pick<SchemaNode, 'properties' | 'required' | 'items' | 'additional' | 'checks'>;
+type Shape = Pick<SchemaNode, 'properties' | 'required' | 'items' | 'additional' | 'enumCheck' | 'checks'>;
 
 function compileShape(schema: JsonObject, at: Path | undefined, compilation: Compilation, compile: NodeCompiler): Shape {
   const properties = new Map<string, SchemaNode>();
@@ -125,6 +126,7 @@ function compileShape(schema: JsonObject, at: Path | undefined, compilation: Com
     required: isArray(schema.required) ? schema.required.filter((key) => typeof key === 'string') : [],
     items: schema.items === undefined ? undefined : compile(schema.items, child(at, 'items'), compilation),
     additional: isJsonObject(more) ? compile(more, child(at, 'additionalProperties'), compilation) : more === true ? true : undefined,
+    enumCheck: compileEnum(schema),
     checks: compileChecks(schema, at, compilation.problems),
   };
 }

@@ -23,20 +23,33 @@ export type ValueCheck = (value: unknown, path: Path | undefined) => FieldError 
 /** Compiles the keywords of one schema; what is wrong with them goes to problems. */
 export function compileChecks(schema: JsonObject, at: Path | undefined, problems: FieldError[]): readonly ValueCheck[] {
   return [
-    ...enumCheck(schema),
     ...numberChecks(schema),
-    ...lengthChecks(schema),
-    ...patternCheck(schema, at, problems),
+    ...firstOf([...lengthChecks(schema), ...patternCheck(schema, at, problems)]),
     ...formatCheck(schema),
     ...integerCheck(schema),
     ...countChecks(schema),
   ];
 }
 
-function enumCheck(schema: JsonObject): readonly ValueCheck[] {
+/** The check of enum, which looks at values of any type. */
+export function compileEnum(schema: JsonObject): ValueCheck | undefined {
   const values = schema.enum;
-  if (!isArray(values)) return [];
-  return [(value, path) => (values.some((allowed) => jsonEqual(allowed, value)) ? undefined : notSupported(path, value, values))];
+  if (!isArray(values)) return undefined;
+  return (value, path) => (values.some((allowed) => jsonEqual(allowed, value)) ? undefined : notSupported(path, value, values));
+}
+
+/** Of the checks of a string only the first that fails is told. */
+function firstOf(checks: readonly ValueCheck[]): readonly ValueCheck[] {
+  if (checks.length < 2) return checks;
+  return [
+    (value, path) => {
+      for (const check of checks) {
+        const error = check(value, path);
+        if (error !== undefined) return error;
+      }
+      return undefined;
+    },
+  ];
 }
 
 function numberChecks(schema: JsonObject): readonly ValueCheck[] {
