@@ -82,8 +82,11 @@ const objectMeta = {
 
 const identity = (info: ResourceInfo, kind: string): unknown => [{ group: info.group, version: info.version, kind }];
 
+const anything = { type: 'object', description: 'As in the Kubernetes API reference.', 'x-kubernetes-preserve-unknown-fields': true };
+const builtinSchema: Readonly<Record<string, unknown>> = { ...anything, properties: { spec: anything, status: anything } };
+
 function kindSchema(info: ResourceInfo): unknown {
-  const schema = info.openAPIV3Schema ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+  const schema = info.openAPIV3Schema ?? builtinSchema;
   const properties = (schema.properties ?? {}) as Readonly<Record<string, unknown>>;
   return {
     ...schema,

@@ -7,7 +7,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { ContainerStatus, Pod } from '../../operator/kube/builtin.ts';
 import { pods } from '../../operator/kube/builtin.ts';
-import { keyOf } from '../../operator/kube/objects.ts';
+import { formatKey, keyOf } from '../../operator/kube/objects.ts';
 import { badRequest } from '../api/failure.ts';
 import type { SandboxApi, StoredObject } from '../storage/storage.ts';
 import { ContainerLog } from './containerLog.ts';
@@ -74,8 +74,8 @@ export class Kubelet {
     this.#adopt(api.list(pods));
     this.#stops.push(
       runNode({ api, clock: this.#clock, name: this.#nodeName, podIP, log: this.#log }),
-      api.watch(nodes, (event) => this.#nodeChanged(event.type, event.object)),
-      api.watch(pods, (event) => this.#podChanged(event.type, event.object)),
+      api.watch(nodes, ({ type, object }) => this.#guarded(object, () => this.#nodeChanged(type, object))),
+      api.watch(pods, ({ type, object }) => this.#guarded(object, () => this.#podChanged(type, object))),
     );
   }
 
@@ -117,7 +117,9 @@ export class Kubelet {
 
   /** What an earlier process left: its running pods are lost, and directories without a pod are rubbish. */
   #adopt(existing: readonly StoredObject[]): void {
-    for (const object of existing) if (this.#isMine(object)) reportLost(object, { api: this.#api, clock: this.#clock, podIP });
+    for (const object of existing.filter((one) => this.#isMine(one))) {
+      this.#guarded(object, () => reportLost(object, { api: this.#api, clock: this.#clock, podIP }));
+    }
     const known = new Set(existing.map((object) => object.metadata.uid));
     this.#inBackground(
       readdir(this.#podsDir)
@@ -128,6 +130,15 @@ export class Kubelet {
     );
   }
 
+  /** One object that cannot be handled must not hold up the others. */
+  #guarded(object: StoredObject, handle: () => void): void {
+    try {
+      handle();
+    } catch (error) {
+      this.#log(`the kubelet could not handle ${formatKey(keyOf(object))}: ${(error as Error).message}`);
+    }
+  }
+
   #isMine(object: StoredObject): boolean {
     return asPod(object).spec.nodeName === this.#nodeName;
   }
@@ -135,7 +146,7 @@ export class Kubelet {
   #nodeChanged(type: string, object: StoredObject): void {
     if (object.metadata.name !== this.#nodeName) return;
     this.#node = type === 'DELETED' ? undefined : object;
-    for (const pod of [...this.#unscheduled.values()]) this.#schedule(pod);
+    for (const pod of [...this.#unscheduled.values()]) this.#guarded(pod, () => this.#schedule(pod));
   }
 
   #podChanged(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: StoredObject): void {
@@ -177,12 +188,7 @@ export class Kubelet {
   }
 
   #schedule(object: StoredObject): void {
-    if (this.#node === undefined) return;
-    try {
-      schedule(object, this.#node, { api: this.#api, events: this.#events, clock: this.#clock });
-    } catch (error) {
-      this.#log(`pod ${object.metadata.name} was not scheduled: ${(error as Error).message}`);
-    }
+    if (this.#node !== undefined) schedule(object, this.#node, { api: this.#api, events: this.#events, clock: this.#clock });
   }
 
   /** A pod that has no process here any more needs no grace. */
