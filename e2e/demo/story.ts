@@ -6,7 +6,7 @@ import { renderChart } from '../../tools/helm.ts';
 import { figures, promises, type Expected } from './promises.ts';
 import { logBox, seconds } from './screen.ts';
 import { epochMs, namespace, type Stage } from './stage.ts';
-import type { Cell, Run } from './world.ts';
+import type { Cell, Run, Schedule } from './world.ts';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const chart = path.join(root, 'examples', 'eks-matrix');
@@ -155,6 +155,11 @@ async function watchTheDeadline(stage: Stage): Promise<void> {
 async function letAllFinish(stage: Stage): Promise<void> {
   const { world } = stage;
   await stage.until('every schedule to have a finished run', 40_000, () => world.finishedSchedules === stage.total);
+  // Before anything is suspended every schedule has dealt with the slots of the outage, and met one after it in time.
+  const backMs = stage.outages.at(-1)?.toMs ?? 0;
+  const isOnTime = (schedule: Schedule): boolean =>
+    schedule.everyMs === undefined || world.runsOf(schedule).some((run) => (run.slotMs ?? 0) > backMs);
+  await stage.until('a slot of every fast schedule after the crash', 30_000, () => [...world.schedules.values()].every(isOnTime));
   await stage.step('suspend all schedules, let what runs come to its end', async () => {
     await Promise.all([...world.schedules.values()].map((schedule) => stage.cluster.suspend(schedule)));
     await stage.until('all runs to end', 30_000, () => world.active.length === 0);
