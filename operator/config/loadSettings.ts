@@ -58,8 +58,9 @@ export function loadSettings(text: string, file: string): Settings {
   const faults = [...settingsFaults(settingsFileSchema as unknown as SettingsSchema, raw)];
   const problems = faults.map(({ path, message, atKey }) => ({ file, ...at(path, atKey), path: formatPath(path), message }));
   if (problems.length > 0) throw new SettingsError(problems);
-  const settings = toSettings(Value.Default(settingsFileSchema, raw) as Filled<SettingsFile>);
-  const contradictions = contradictionsOf(settings).map(({ path, message }) => ({
+  const filled = Value.Default(settingsFileSchema, raw) as Filled<SettingsFile>;
+  const settings = toSettings(filled);
+  const contradictions = [...contradictionsOf(settings), ...repeatedTenants(filled)].map(({ path, message }) => ({
     file,
     ...at(path, false),
     path: formatPath(path),
@@ -157,6 +158,20 @@ function contradictionsOf({ leaderElection }: Settings): readonly { readonly pat
     found.push({ path: ['leaderElection', 'leaseDuration'], message: 'must be whole seconds: a Lease knows nothing shorter' });
   }
   return found;
+}
+
+function repeatedTenants({ tenants }: Filled<SettingsFile>): readonly { readonly path: SettingsPath; readonly message: string }[] {
+  const names = tenants.map(({ namespace }) => namespace);
+  return names.flatMap((name, index) =>
+    names.indexOf(name) === index
+      ? []
+      : [
+          {
+            path: ['tenants', index, 'namespace'],
+            message: `${JSON.stringify(name)} is listed twice; put its podNamespaces into one entry`,
+          },
+        ],
+  );
 }
 
 /** What holds without a settings file. */

@@ -2,6 +2,7 @@
  * Follows the settings file while the process runs. The content is read again and again, because a mounted ConfigMap changes behind
  * symbolic links that file events do not see. A new text that cannot be used is reported once and changes nothing.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { SettingsError, loadSettings } from './loadSettings.ts';
 import type { Settings } from './settings.ts';
 
@@ -73,6 +74,7 @@ export class SettingsWatcher {
     const previous = this.#current;
     const settings = this.#load(text);
     if (settings === undefined) return;
+    if (isDeepStrictEqual(settings, previous)) return;
     this.#current = settings;
     this.#options.onChange({
       settings,
@@ -127,4 +129,4 @@ const startOnly: ReadonlyMap<string, (settings: Settings) => unknown> = new Map(
 ]);
 
 const startOnlyChanges = (before: Settings, after: Settings): readonly string[] =>
-  [...startOnly].filter(([, read]) => JSON.stringify(read(before)) !== JSON.stringify(read(after))).map(([field]) => field);
+  [...startOnly].filter(([, read]) => !isDeepStrictEqual(read(before), read(after))).map(([field]) => field);
