@@ -14,7 +14,7 @@ import { Registry } from './api/registry.ts';
 import { sendPodLog } from './api/podLog.ts';
 import { ResourceHandlers } from './api/resourceHandlers.ts';
 import { ApiServer } from './api/server.ts';
-import type { Call } from './api/server.ts';
+import type { Call } from './api/call.ts';
 import { WatchHub } from './api/watches.ts';
 import { CustomResourceController } from './controllers/customResources.ts';
 import { GarbageCollector } from './controllers/garbageCollector.ts';

@@ -2,7 +2,7 @@
 import type { StoredObject } from '../storage/storage.ts';
 import { conflict, invalidOptions, unsupported } from './failure.ts';
 import { asArray, asObject, equalJson } from './json.ts';
-import type { DeleteOptions } from './objectService.ts';
+import type { DeleteOptions } from './writeOptions.ts';
 import type { ResourceInfo } from './resourceInfo.ts';
 
 function checkPreconditions(info: ResourceInfo, old: StoredObject, options: DeleteOptions): void {

@@ -7,7 +7,7 @@ import { badRequest, conflict, forbiddenField, invalid, invalidValue, modified }
 import { asArray, cloneJson, equalJson, isObject } from './json.ts';
 import type { JsonObject } from './json.ts';
 import { dropUnknownFields } from './knownFields.ts';
-import type { WriteOptions } from './objectService.ts';
+import type { WriteOptions } from './writeOptions.ts';
 import { hasStatusSubresource } from './resourceInfo.ts';
 import type { ResourceInfo } from './resourceInfo.ts';
 

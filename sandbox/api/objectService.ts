@@ -15,29 +15,8 @@ import type { JsonObject } from './json.ts';
 import { metadataErrors } from './objectMeta.ts';
 import { hasStatusSubresource } from './resourceInfo.ts';
 import type { ResourceInfo } from './resourceInfo.ts';
+import type { DeleteOptions, WriteOptions } from './writeOptions.ts';
 import { trackFields } from '../patch/managedFields.ts';
-
-export interface WriteOptions {
-  readonly dryRun?: boolean;
-  /** Who writes, for managedFields; empty: not tracked. */
-  readonly manager?: string;
-  readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict';
-  /** Called with each Warning header to send. */
-  readonly warn?: (text: string) => void;
-  readonly subresource?: string | undefined;
-  /** managedFields were already set by an apply. */
-  readonly applied?: boolean;
-  /** Unknown or duplicate fields that decoding found. */
-  readonly decodingErrors?: readonly string[];
-}
-
-export interface DeleteOptions {
-  readonly dryRun?: boolean;
-  readonly gracePeriodSeconds?: number | undefined;
-  readonly propagationPolicy?: string | undefined;
-  readonly uid?: string | undefined;
-  readonly resourceVersion?: string | undefined;
-}
 
 export interface DeleteResult {
   readonly object: StoredObject;

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Kubelet, LogOptions } from '../kubelet/kubelet.ts';
 import type { StoredObject } from '../storage/storage.ts';
 import { badRequest } from './failure.ts';
-import type { Call } from './server.ts';
+import type { Call } from './call.ts';
 
 function wholeNumber(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);

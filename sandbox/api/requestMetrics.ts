@@ -1,5 +1,5 @@
 /** apiserver_request_total with the labels and the verbs that kube-apiserver uses, in the text form of Prometheus. */
-import type { Call } from './server.ts';
+import type { Call } from './call.ts';
 
 export class RequestMetrics {
   readonly #counts = new Map<string, number>();

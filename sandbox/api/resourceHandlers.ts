@@ -9,11 +9,12 @@ import { badRequest, forbiddenField, invalidOptions, methodNotAllowed, pathNotFo
 import { asObject, asString, field } from './json.ts';
 import { parseRevision, selectorOf } from './lists.ts';
 import type { Lister } from './lists.ts';
-import type { DeleteOptions, ObjectService, WriteOptions } from './objectService.ts';
+import type { ObjectService } from './objectService.ts';
+import type { DeleteOptions, WriteOptions } from './writeOptions.ts';
 import type { RequestInfo } from './requestInfo.ts';
 import type { ResourceInfo, Verb } from './resourceInfo.ts';
-import { sendJson } from './server.ts';
-import type { Call } from './server.ts';
+import { sendJson } from './call.ts';
+import type { Call } from './call.ts';
 import { toTable } from './table.ts';
 import type { WatchHub } from './watches.ts';
 import { applyPatch } from '../patch/patch.ts';

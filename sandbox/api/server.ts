@@ -8,27 +8,15 @@ import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { ApiFailure, badRequest, methodNotAllowed, pathNotFound } from './failure.ts';
+import { sendFailure, sendJson, sendText } from './call.ts';
+import type { Call } from './call.ts';
 import { discovery } from './discovery.ts';
 import { openapi } from './openapi.ts';
 import { parsePath } from './requestInfo.ts';
-import type { RequestInfo } from './requestInfo.ts';
 import type { Registry } from './registry.ts';
 import { RequestMetrics } from './requestMetrics.ts';
 import type { ResourceHandlers } from './resourceHandlers.ts';
 import type { WatchHub } from './watches.ts';
-
-/** One request on its way through the handlers. */
-export interface Call {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly path: string;
-  readonly query: URLSearchParams;
-  /** Warning headers to send with the answer. */
-  readonly warnings: string[];
-  /** What the request counts as. */
-  verb: string;
-  target?: RequestInfo;
-}
 
 export interface ServerOptions {
   readonly tls: { readonly certPem: string; readonly keyPem: string };
@@ -38,6 +26,10 @@ export interface ServerOptions {
   readonly watches: WatchHub;
   readonly log: (line: string) => void;
 }
+
+const healthPaths = new Set(['/healthz', '/livez', '/readyz']);
+/** Open to everybody, as in a cluster with its default roles. */
+const publicPaths = new Set([...healthPaths, '/version']);
 
 const maxBodyBytes = 3 * 1024 * 1024;
 
@@ -91,7 +83,7 @@ export class ApiServer {
     const call: Call = { request, response, path: url.pathname, query: url.searchParams, warnings: [], verb: request.method ?? 'GET' };
     response.on('finish', () => this.#metrics.count(call));
     try {
-      this.#authenticate(request);
+      if (!publicPaths.has(call.path)) this.#authenticate(request);
       await this.#route(call);
     } catch (error) {
       const failure = error instanceof ApiFailure ? error : this.#unexpected(call, error);
@@ -107,7 +99,7 @@ export class ApiServer {
 
   async #route(call: Call): Promise<void> {
     const { path } = call;
-    if (path === '/healthz' || path === '/livez' || path === '/readyz') {
+    if (healthPaths.has(path)) {
       sendText(call, 'ok');
       return;
     }
@@ -166,32 +158,4 @@ async function readBody(call: Call): Promise<Buffer> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-export function sendJson(call: Call, code: number, text: string): void {
-  const { response } = call;
-  if (response.headersSent || response.destroyed) return void response.end();
-  if (!response.hasHeader('content-type')) response.setHeader('content-type', 'application/json');
-  if (call.warnings.length > 0)
-    response.setHeader(
-      'warning',
-      call.warnings.map((text) => `299 - ${JSON.stringify(text)}`),
-    );
-  response.statusCode = code;
-  response.setHeader('content-length', Buffer.byteLength(text));
-  response.end(text);
-}
-
-function sendText(call: Call, text: string): void {
-  call.response.setHeader('content-type', 'text/plain; charset=utf-8');
-  call.response.end(text);
-}
-
-function sendFailure(call: Call, failure: ApiFailure): void {
-  const retry = failure.status.details?.retryAfterSeconds;
-  if (!call.response.headersSent) {
-    call.response.setHeader('content-type', 'application/json');
-    if (retry !== undefined) call.response.setHeader('retry-after', String(retry));
-  }
-  sendJson(call, failure.code, JSON.stringify(failure.status));
 }

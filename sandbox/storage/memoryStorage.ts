@@ -12,6 +12,8 @@ interface Bucket {
   /** All events after this revision are in history. */
   compactedRevision: number;
   readonly subscribers: Set<(event: StorageEvent) => void>;
+  /** Lists by namespace (undefined: all), until the next write: the pages of one list are sorted once. */
+  readonly sorted: Map<string | undefined, readonly StoredObject[]>;
 }
 
 const byCode = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -32,7 +34,7 @@ export class MemoryStorage implements Storage {
   readonly #historySize: number;
 
   /** @param historySize events kept per bucket */
-  constructor(historySize = 20_000) {
+  constructor(historySize = 10_000) {
     this.#historySize = historySize;
   }
 
@@ -45,10 +47,16 @@ export class MemoryStorage implements Storage {
   }
 
   list(bucket: string, namespace?: string): readonly StoredObject[] {
-    const namespaces = this.#buckets.get(bucket)?.namespaces;
-    if (namespaces === undefined) return [];
-    const names = namespace === undefined ? [...namespaces.keys()].sort(byCode) : [namespace];
-    return names.flatMap((name) => [...(namespaces.get(name)?.values() ?? [])].sort((a, b) => byCode(a.metadata.name, b.metadata.name)));
+    const found = this.#buckets.get(bucket);
+    if (found === undefined) return [];
+    const known = found.sorted.get(namespace);
+    if (known !== undefined) return known;
+    const names = namespace === undefined ? [...found.namespaces.keys()].sort(byCode) : [namespace];
+    const sorted = names.flatMap((name) =>
+      [...(found.namespaces.get(name)?.values() ?? [])].sort((a, b) => byCode(a.metadata.name, b.metadata.name)),
+    );
+    found.sorted.set(namespace, sorted);
+    return sorted;
   }
 
   listAt(bucket: string, revision: number, namespace?: string): readonly StoredObject[] | undefined {
@@ -124,7 +132,7 @@ export class MemoryStorage implements Storage {
   #bucket(name: string): Bucket {
     let bucket = this.#buckets.get(name);
     if (bucket === undefined) {
-      bucket = { namespaces: new Map(), history: [], compactedRevision: 0, subscribers: new Set() };
+      bucket = { namespaces: new Map(), history: [], compactedRevision: 0, subscribers: new Set(), sorted: new Map() };
       this.#buckets.set(name, bucket);
     }
     return bucket;
@@ -132,6 +140,7 @@ export class MemoryStorage implements Storage {
 
   #publish(event: StorageEvent): void {
     const bucket = this.#bucket(event.bucket);
+    bucket.sorted.clear();
     bucket.history.push(event);
     if (bucket.history.length > this.#historySize * 1.25) {
       const dropped = bucket.history.splice(0, bucket.history.length - this.#historySize);
