@@ -10,6 +10,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { validateManifests } from '../../crds/validate.ts';
 import { renderChart } from '../../tools/helm.ts';
 
 interface Rendered {
@@ -42,6 +43,13 @@ describe.each([
     const periodics = objects.filter((object) => object.kind === 'Periodic').map((object) => object.metadata.name);
     expect(periodics.sort()).toEqual([...cells].sort());
     expect(objects.length - periodics.length).toBe(1);
+  });
+
+  it('is valid: every object is what the schema and its rules ask for', () => {
+    const { problems, checked, skipped } = validateManifests([
+      { file: 'rendered', text: renderChart({ chart, namespace: 'eks', valuesFiles: files }) },
+    ]);
+    expect({ problems, checked, skipped }).toEqual({ problems: [], checked: 40, skipped: 1 });
   });
 
   it('mounts the ConfigMap that it brings, and runs a script that is in it', () => {
