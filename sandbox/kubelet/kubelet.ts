@@ -39,7 +39,7 @@ export interface KubeletOptions {
 }
 
 const podIP = '127.0.0.1';
-const defaultParallelStarts = 8;
+const defaultParallelStarts = 2;
 
 export class Kubelet {
   readonly #api: SandboxApi;

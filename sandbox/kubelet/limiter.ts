@@ -1,4 +1,7 @@
-/** At most `limit` holders at once; the rest wait in order. Starting hundreds of processes together would only make each of them slow. */
+/**
+ * At most `limit` holders at once; the rest wait in order. A place is handed on in a later turn of the event loop: starting a process blocks
+ * for milliseconds, and hundreds of starts in one turn would stop the API for seconds.
+ */
 export class Limiter {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -14,9 +17,13 @@ export class Limiter {
     try {
       return await work();
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
+      setImmediate(() => this.#handOn());
     }
+  }
+
+  #handOn(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
   }
 }
