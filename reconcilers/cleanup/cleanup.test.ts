@@ -6,7 +6,7 @@ import { annotation, label } from '../../operator/jobs/labels.ts';
 import { podIndexers } from '../../operator/jobs/podOwner.ts';
 import { defaultPolicy } from '../../operator/jobs/policy.ts';
 import { stamp } from '../../operator/jobs/runState.ts';
-import type { Pod, PodPhase } from '../../operator/kube/builtin.ts';
+import type { Pod } from '../../operator/kube/builtin.ts';
 import { ApiError } from '../../operator/kube/errors.ts';
 import type { ObjectKey } from '../../operator/kube/objects.ts';
 import { silentLogger } from '../../operator/runtime/logger.ts';
@@ -135,10 +135,7 @@ const run = (name: string, { completedAgoMs, startedAgoMs = 100 * hourMs, spec, 
       : { state: 'failure', startTime: before(startedAgoMs), completionTime: before(completedAgoMs) },
 });
 
-const pod = (
-  runName: string,
-  { phase = 'Succeeded' as PodPhase, ageMs = 100 * hourMs, ours = true, uid = `uid-${runName}` } = {},
-): Pod => ({
+const pod = (runName: string, { phase = 'Succeeded', ageMs = 100 * hourMs, ours = true, uid = `uid-${runName}` } = {}): Pod => ({
   metadata: {
     name: `${runName}-pod`,
     namespace: 'ci',
@@ -154,7 +151,7 @@ const pod = (
 const nightly: Periodic = {
   metadata: { name: 'nightly', namespace: 'ci', uid: 'p1' },
   spec: { interval: '1h', jobTemplate: { spec: {} } },
-} as Periodic;
+};
 
 describe('pods', () => {
   it.each(['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown'] as const)(
