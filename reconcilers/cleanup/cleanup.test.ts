@@ -6,7 +6,7 @@ import { annotation, label } from '../../operator/jobs/labels.ts';
 import { podIndexers } from '../../operator/jobs/podOwner.ts';
 import { defaultPolicy } from '../../operator/jobs/policy.ts';
 import { stamp } from '../../operator/jobs/runState.ts';
-import type { Pod } from '../../operator/kube/builtin.ts';
+import type { Pod, PodPhase } from '../../operator/kube/builtin.ts';
 import { ApiError } from '../../operator/kube/errors.ts';
 import type { ObjectKey } from '../../operator/kube/objects.ts';
 import { silentLogger } from '../../operator/runtime/logger.ts';
@@ -135,7 +135,15 @@ const run = (name: string, { completedAgoMs, startedAgoMs = 100 * hourMs, spec, 
       : { state: 'failure', startTime: before(startedAgoMs), completionTime: before(completedAgoMs) },
 });
 
-const pod = (runName: string, { phase = 'Succeeded', ageMs = 100 * hourMs, ours = true, uid = `uid-${runName}` } = {}): Pod => ({
+interface PodParts {
+  readonly phase?: PodPhase;
+  readonly ageMs?: number;
+  readonly ours?: boolean;
+  /** The uid of the run that made it. */
+  readonly uid?: string;
+}
+
+const pod = (runName: string, { phase = 'Succeeded', ageMs = 100 * hourMs, ours = true, uid = `uid-${runName}` }: PodParts = {}): Pod => ({
   metadata: {
     name: `${runName}-pod`,
     namespace: 'ci',
