@@ -18,6 +18,7 @@ import type { Call } from './api/call.ts';
 import { WatchHub } from './api/watches.ts';
 import { CustomResourceController } from './controllers/customResources.ts';
 import { GarbageCollector } from './controllers/garbageCollector.ts';
+import { runLater } from './controllers/later.ts';
 import { NamespaceController } from './controllers/namespaces.ts';
 import { kubeconfigText, writeKubeconfig } from './kubeconfigFile.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
@@ -64,10 +65,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const registry = new Registry(builtins);
   const service = new ObjectService(storage, now);
   const watches = new WatchHub(storage, service, options.bookmarkIntervalMs ?? defaultBookmarkMs);
+  const later = runLater(log);
   const controllers = [
     new GarbageCollector(storage, service, registry, log),
-    new NamespaceController(storage, service, registry, authority.caPem),
-    new CustomResourceController({ storage, service, registry, now }),
+    new NamespaceController({ storage, service, registry, caPem: authority.caPem, later }),
+    new CustomResourceController({ storage, service, registry, now, later }),
   ];
   for (const controller of controllers) controller.start();
   const api = inProcessApi(storage, service, registry);

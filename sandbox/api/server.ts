@@ -81,6 +81,8 @@ export class ApiServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'https://sandbox');
     const call: Call = { request, response, path: url.pathname, query: url.searchParams, warnings: [], verb: request.method ?? 'GET' };
+    // A client that goes away in the middle of an answer is no fault of ours.
+    response.on('error', (error) => this.#options.log(`${call.path}: ${error.message}`));
     response.on('finish', () => this.#metrics.count(call));
     try {
       if (!publicPaths.has(call.path)) this.#authenticate(request);

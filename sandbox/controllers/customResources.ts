@@ -9,6 +9,7 @@ import { asArray, asObject, asString, field, isObject } from '../api/json.ts';
 import type { Registry } from '../api/registry.ts';
 import type { FieldError, PrinterColumn, ResourceInfo, Strategy, SubresourceInfo } from '../api/resourceInfo.ts';
 import type { Storage, StoredObject } from '../storage/storage.ts';
+import type { Later } from './later.ts';
 
 const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 const statusVerbs = ['get', 'patch', 'update'] as const;
@@ -160,14 +161,16 @@ export class CustomResourceController {
   readonly #service: ObjectService;
   readonly #registry: Registry;
   readonly #now: () => number;
+  readonly #later: Later;
   readonly #crds: ResourceInfo;
   #stops: (() => void)[] = [];
 
-  constructor(parts: { storage: Storage; service: ObjectService; registry: Registry; now: () => number }) {
+  constructor(parts: { storage: Storage; service: ObjectService; registry: Registry; now: () => number; later: Later }) {
     this.#storage = parts.storage;
     this.#service = parts.service;
     this.#registry = parts.registry;
     this.#now = parts.now;
+    this.#later = parts.later;
     this.#crds = parts.registry.of({
       group: 'apiextensions.k8s.io',
       version: 'v1',
@@ -182,14 +185,17 @@ export class CustomResourceController {
     this.#stops.push(
       this.#storage.subscribe(this.#crds.bucket, (event) => {
         if (event.type === 'DELETED') this.#registry.setCustom(event.object.metadata.name, []);
-        else setImmediate(() => this.#sync(this.#storage.get(this.#crds.bucket, { namespace: '', name: event.object.metadata.name })));
+        else
+          this.#later(`definition ${event.object.metadata.name}`, () =>
+            this.#sync(this.#storage.get(this.#crds.bucket, { namespace: '', name: event.object.metadata.name })),
+          );
       }),
       // An instance that ends may be the last one a deleted definition waits for.
       this.#storage.subscribe(undefined, (event) => {
         if (event.type !== 'DELETED' || !event.bucket.includes('/')) return;
         const [group, plural] = event.bucket.split('/');
         const crd = this.#storage.get(this.#crds.bucket, { namespace: '', name: `${plural ?? ''}.${group ?? ''}` });
-        if (crd?.metadata.deletionTimestamp !== undefined) setImmediate(() => this.#sync(crd));
+        if (crd?.metadata.deletionTimestamp !== undefined) this.#later(`definition ${crd.metadata.name}`, () => this.#sync(crd));
       }),
     );
   }

@@ -3,6 +3,7 @@ import type { ObjectService } from '../api/objectService.ts';
 import type { Registry } from '../api/registry.ts';
 import type { ResourceInfo } from '../api/resourceInfo.ts';
 import type { Storage, StoredObject } from '../storage/storage.ts';
+import type { Later } from './later.ts';
 
 const core = (plural: string, kind: string): { group: string; version: string; plural: string; kind: string; namespaced: boolean } => ({
   group: '',
@@ -20,15 +21,17 @@ export class NamespaceController {
   readonly #registry: Registry;
   readonly #caPem: string;
   readonly #namespaces: ResourceInfo;
+  readonly #later: Later;
   readonly #terminating = new Set<string>();
   #stop: () => void = () => undefined;
 
-  constructor(storage: Storage, service: ObjectService, registry: Registry, caPem: string) {
-    this.#storage = storage;
-    this.#service = service;
-    this.#registry = registry;
-    this.#caPem = caPem;
-    this.#namespaces = registry.of(core('namespaces', 'Namespace'));
+  constructor(parts: { storage: Storage; service: ObjectService; registry: Registry; caPem: string; later: Later }) {
+    this.#storage = parts.storage;
+    this.#service = parts.service;
+    this.#registry = parts.registry;
+    this.#caPem = parts.caPem;
+    this.#later = parts.later;
+    this.#namespaces = parts.registry.of(core('namespaces', 'Namespace'));
   }
 
   start(): void {
@@ -39,7 +42,7 @@ export class NamespaceController {
       }
       const { namespace } = event.object.metadata;
       if (event.type === 'DELETED' && namespace !== undefined && this.#terminating.has(namespace))
-        setImmediate(() => this.#empty(namespace));
+        this.#later(`namespace ${namespace}`, () => this.#empty(namespace));
     });
     for (const name of initial) {
       if (this.#service.find(this.#namespaces, { namespace: '', name }) === undefined)
@@ -57,7 +60,7 @@ export class NamespaceController {
     if (type === 'DELETED') this.#terminating.delete(name);
     else if (deletionTimestamp !== undefined && !this.#terminating.has(name)) {
       this.#terminating.add(name);
-      setImmediate(() => this.#empty(name));
+      this.#later(`namespace ${name}`, () => this.#empty(name));
     }
   }
 
