@@ -18,6 +18,7 @@ describe('defaults', () => {
   it('hold for an empty file, and for one with comments only', () => {
     expect(loadSettings('', 'x')).toEqual(defaultSettings());
     expect(loadSettings('# nothing\n---\n', 'x')).toEqual(defaultSettings());
+    expect(loadSettings('prowJobs:\n  timeouts:\n    # queue: 1h\nserver:\n', 'x')).toEqual(defaultSettings());
   });
 
   it('are those of the job policy', () => {
@@ -137,6 +138,11 @@ const faults: readonly { readonly name: string; readonly text: string; readonly 
     want: ['settings.yaml:3:17: tenants[1].namespace: "a" is listed twice; put its podNamespaces into one entry'],
   },
   { name: 'a list where fields belong', text: '- a', want: ['settings.yaml:1:1: must be a map of fields, found ["a"]'] },
+  {
+    name: 'a field without a value',
+    text: 'prowJobs:\n  workers:\n',
+    want: ['settings.yaml:2:11: prowJobs.workers: must be a whole number, found nothing'],
+  },
   {
     name: 'several at once',
     text: 'a: 1\nb: 2\nserver: {port: 70000}',

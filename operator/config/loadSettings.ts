@@ -50,12 +50,13 @@ export function loadSettings(text: string, file: string): Settings {
     const { line, col } = lines.linePos(syntax.pos[0]);
     throw new SettingsError([{ file, line, column: col, path: '', message: syntax.message.split('\n')[0] ?? syntax.message }]);
   }
-  const raw = plain(document, file) ?? {};
+  const schema = settingsFileSchema as unknown as SettingsSchema;
+  const raw = withoutEmptySections(schema, plain(document, file) ?? {});
   const at = (path: SettingsPath, atKey: boolean): { readonly line: number; readonly column: number } => {
     const { line, col } = lines.linePos(offsetOf(document, path, atKey));
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const faults = [...settingsFaults(settingsFileSchema as unknown as SettingsSchema, raw)];
+  const faults = [...settingsFaults(schema, raw)];
   const problems = faults.map(({ path, message, atKey }) => ({ file, ...at(path, atKey), path: formatPath(path), message }));
   if (problems.length > 0) throw new SettingsError(problems);
   const filled = Value.Default(settingsFileSchema, raw) as Filled<SettingsFile>;
@@ -77,6 +78,17 @@ function plain(document: Document.Parsed, file: string): unknown {
     if (!(error instanceof ReferenceError)) throw error;
     throw new SettingsError([{ file, line: 1, column: 1, path: '', message: `too many aliases: at most ${maxAliases} are allowed` }]);
   }
+}
+
+/** A section whose fields are all commented out is null in YAML, and means its defaults. */
+function withoutEmptySections(schema: SettingsSchema, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const entries = Object.entries(value).flatMap(([key, child]: [string, unknown]) => {
+    const section = Object.entries(schema.properties ?? {}).find(([name]) => name === key)?.[1];
+    if (section?.properties === undefined) return [[key, child]];
+    return child === null ? [] : [[key, withoutEmptySections(section, child)]];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Where a path is in the text; of its nearest ancestor when the value itself is not written there (an alias, an empty value). */

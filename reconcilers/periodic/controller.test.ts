@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { periodics, prowJobs } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
-import { SandboxCluster, type Running } from '../../operator/jobs/testing/sandboxCluster.ts';
+import { SandboxCluster, type Running } from '../../operator/runtime/testing/sandboxCluster.ts';
 import { containers } from '../../operator/jobs/testing/periodics.ts';
 import { mergePatch } from '../../operator/kube/patch.ts';
 import { silentLogger } from '../../operator/runtime/logger.ts';

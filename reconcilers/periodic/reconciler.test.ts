@@ -257,6 +257,16 @@ it('wakes at suspendUntil to say that it is over', async () => {
   expect(world.condition('Suspended')).toBeUndefined();
 });
 
+it('finds a slot within minutes after somebody has set the clock', async () => {
+  const world = await start('00:01:00', { spec: { cron: '@daily' } });
+  const { requeueAfterMs = Infinity } = await world.reconcile();
+  world.clock.jump(24 * 3_600_000);
+  expect(requeueAfterMs).toBeLessThanOrEqual(600_000);
+  await world.clock.advance(requeueAfterMs);
+  await world.reconcile();
+  expect(world.created).toEqual(['nightly-20260102t0000z']);
+});
+
 it('leaves an object alone that is gone or going', async () => {
   const world = new World(newPeriodic(), clock('00:10:00'));
   world.edit((periodic) => ({ ...periodic, metadata: { ...periodic.metadata, deletionTimestamp: clock('00:10:00') } }));

@@ -107,9 +107,12 @@ export class PeriodicReconciler implements Reconciler {
   }
 }
 
+/** A timer counts elapsed time, a slot the wall clock. Whoever sets the clock, or suspends the machine, delays a slot by this at most. */
+const longestWaitMs = 600_000;
+
 /** Never before the slot: a timer that fires a moment early only means another short wait. */
 function requeue(periodic: Periodic, wakeAtMs: number | undefined, nowMs: number): Result {
   const resumesMs = parseTime(periodic.spec.suspendUntil) ?? -Infinity;
   const atMs = resumesMs > nowMs ? Math.min(resumesMs, wakeAtMs ?? Infinity) : wakeAtMs;
-  return atMs === undefined ? {} : { requeueAfterMs: Math.max(0, Math.ceil(atMs - nowMs)) };
+  return atMs === undefined ? {} : { requeueAfterMs: Math.min(longestWaitMs, Math.max(0, Math.ceil(atMs - nowMs))) };
 }

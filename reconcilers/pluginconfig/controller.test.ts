@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pluginConfigs } from '../../crds/resources.ts';
 import type { PluginConfig } from '../../crds/v1/pluginConfig.ts';
-import { SandboxCluster, type Running } from '../../operator/jobs/testing/sandboxCluster.ts';
+import { SandboxCluster, type Running } from '../../operator/runtime/testing/sandboxCluster.ts';
 import { mergePatch } from '../../operator/kube/patch.ts';
 import { silentLogger } from '../../operator/runtime/logger.ts';
 import { Metrics } from '../../operator/runtime/metrics.ts';

@@ -10,11 +10,11 @@ import { PooledKubeConfig } from '../../kube/kubeConfig.ts';
 import type { KubeObject } from '../../kube/objects.ts';
 import type { ResourceType } from '../../kube/resource.ts';
 import { UndiciTransport, type HttpAnswer, type HttpRequest, type Transport } from '../../kube/transport.ts';
-import { realClock } from '../../runtime/clock.ts';
-import type { Controller } from '../../runtime/controller.ts';
-import { Informer, type InformerOptions } from '../../runtime/informer.ts';
-import { silentLogger } from '../../runtime/logger.ts';
-import { FakeClock } from '../../runtime/testing/fakeClock.ts';
+import { realClock } from '../clock.ts';
+import type { Controller } from '../controller.ts';
+import { Informer, type InformerOptions } from '../informer.ts';
+import { silentLogger } from '../logger.ts';
+import { FakeClock } from './fakeClock.ts';
 import { startSandbox, type Sandbox } from '../../../sandbox/sandbox.ts';
 
 const crds: ResourceType = {
