@@ -3,7 +3,6 @@
  * summarize and podIndexers say what they must keep.
  */
 import type { BuildCluster } from '../../crds/v1/buildCluster.ts';
-import { prowJobs } from '../../crds/resources.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { Clusters } from '../../operator/clusters/clusters.ts';
 import { label } from '../../operator/jobs/labels.ts';
@@ -87,9 +86,6 @@ export function summarize(run: ProwJob): ProwJob {
   const { conditions: _conditions, ...status } = run.status ?? { state: 'triggered' as const };
   return { ...run, metadata: { ...metadata, ...(annotations === undefined ? {} : { annotations: kept }) }, spec, status };
 }
-
-/** The resource that the cache of runs lists. */
-export const watchedType = prowJobs;
 
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 
