@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { buildClusters, prowJobs } from '../../crds/resources.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { annotation, label } from '../../operator/jobs/labels.ts';
-import { pods } from '../../operator/kube/builtin.ts';
+import { pods, type Pod } from '../../operator/kube/builtin.ts';
 import { mergePatch } from '../../operator/kube/patch.ts';
 import { FakeClock } from '../../operator/runtime/testing/fakeClock.ts';
 import { World, namespace, type Operator, type OperatorOptions } from './testing/world.ts';
@@ -229,15 +229,23 @@ describe('limits', () => {
     const operator = await start();
     const count = 60;
     await Promise.all(Array.from({ length: count }, (_, n) => world.createRun(`many-${n}`, { job: 'many', max_concurrency: 3 })));
+    // Every change in the order the server made it, so no moment is missed.
+    const open = new Set<string>();
     let worst = 0;
-    let finished = 0;
-    await world.eventually('all have run', async () => {
-      const open = (await world.pods()).filter((pod) => pod.status?.phase !== 'Succeeded');
-      worst = Math.max(worst, open.length);
-      await Promise.all(open.map((pod) => world.endPod(pod.metadata.name, 0)));
-      finished += open.length;
-      return finished >= count;
+    const unwatch = world.sandbox.api.watch(pods, ({ type, object }) => {
+      const { phase } = (object as unknown as Pod).status ?? {};
+      if (type === 'DELETED' || phase === 'Succeeded') open.delete(object.metadata.name);
+      else open.add(object.metadata.name);
+      worst = Math.max(worst, open.size);
     });
+    for (let left = count; left > 0;) {
+      await world.eventually('every free slot is used', async () => (await world.pods()).length > 0 && open.size === Math.min(3, left));
+      const names = [...open];
+      left -= names.length;
+      await Promise.all(names.map((name) => world.endPod(name, 0)));
+      for (const name of names) open.delete(name);
+    }
+    unwatch();
     expect(worst).toBe(3);
     await world.eventually('the last run is complete', async () =>
       (await world.client.list(prowJobs, { namespace })).items.every((run) => run.status?.state === 'success'),
