@@ -4,7 +4,6 @@
  */
 import { buildClusters, periodics, pluginConfigs, prowJobs } from '../../crds/resources.ts';
 import { cleanupControllers } from '../../reconcilers/cleanup/controller.ts';
-import { periodicIndexers } from '../../reconcilers/cleanup/runReconciler.ts';
 import { createPeriodicController } from '../../reconcilers/periodic/controller.ts';
 import { createPluginConfigController } from '../../reconcilers/pluginconfig/controller.ts';
 import { pluginConfigIndexers } from '../../reconcilers/pluginconfig/overlap.ts';
@@ -13,6 +12,7 @@ import { LocalClusters, defaultAlias } from '../clusters/clusters.ts';
 import type { Settings } from '../config/settings.ts';
 import { label } from '../jobs/labels.ts';
 import { podIndexers } from '../jobs/podOwner.ts';
+import { runIndexers } from '../jobs/runIndex.ts';
 import { pods } from '../kube/builtin.ts';
 import type { OperatorKit } from '../runtime/operatorKit.ts';
 
@@ -32,7 +32,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
   const { settings } = options;
   const { client, events, clock, logger, metrics, manager } = kit;
   const scope = options.namespace === undefined ? {} : { namespace: options.namespace };
-  const jobs = kit.informer(prowJobs, { ...scope, indexers: periodicIndexers, transform: summarize });
+  const jobs = kit.informer(prowJobs, { ...scope, indexers: runIndexers, transform: summarize });
   const schedules = kit.informer(periodics, scope);
   const plugins = kit.informer(pluginConfigs, { ...scope, indexers: pluginConfigIndexers });
   const declared = kit.informer(buildClusters, scope);

@@ -14,7 +14,7 @@ import { Metrics } from '../../operator/runtime/metrics.ts';
 import { Store } from '../../operator/runtime/store.ts';
 import { FakeClock } from '../../operator/runtime/testing/fakeClock.ts';
 import { cleanupControllers } from './controller.ts';
-import { periodicIndexers } from './runReconciler.ts';
+import { runIndexers } from '../../operator/jobs/runIndex.ts';
 
 const hourMs = 3_600_000;
 const startMs = Date.UTC(2026, 5, 1);
@@ -27,7 +27,7 @@ const notFound = (): ApiError => new ApiError('DELETE', { reason: 'NotFound', me
 class Cluster {
   readonly clock = new FakeClock(startMs);
   readonly metrics = new Metrics();
-  readonly jobs = new Store<ProwJob>({ indexers: periodicIndexers });
+  readonly jobs = new Store<ProwJob>({ indexers: runIndexers });
   readonly pods = new Store<Pod>({ indexers: podIndexers });
   readonly periodics = new Store<Periodic>();
   /** "pod x", "run x", in the order of the calls. */

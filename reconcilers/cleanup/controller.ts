@@ -4,6 +4,7 @@ import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { PodAccess } from '../../operator/clusters/clusters.ts';
 import { runKeyOf } from '../../operator/jobs/podOwner.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
+import { runsByPeriodic } from '../../operator/jobs/runIndex.ts';
 import { isComplete } from '../../operator/jobs/runState.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
 import { keyOf, type ObjectKey } from '../../operator/kube/objects.ts';
@@ -14,10 +15,10 @@ import type { Metrics } from '../../operator/runtime/metrics.ts';
 import type { Change, Store } from '../../operator/runtime/store.ts';
 import { cleanupMetrics } from './metrics.ts';
 import { PodCleanup, type PodCleanupDeps } from './podReconciler.ts';
-import { RunCleanup, isNewer, periodicOf, runsByPeriodic, type RunWriter } from './runReconciler.ts';
+import { RunCleanup, isNewer, periodicOf, type RunWriter } from './runReconciler.ts';
 
 export interface CleanupControllersOptions {
-  /** Needs periodicIndexers. */
+  /** Needs runIndexers. */
   readonly jobs: Store<ProwJob>;
   readonly writer: RunWriter;
   readonly client: PodCleanupDeps['client'];

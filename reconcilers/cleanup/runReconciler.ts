@@ -10,6 +10,7 @@ import { runKeyOf, ownerOf } from '../../operator/jobs/podOwner.ts';
 import { timeMs } from '../../operator/jobs/podShape.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
 import { runExpiryMs } from '../../operator/jobs/retention.ts';
+import { runsByPeriodic } from '../../operator/jobs/runIndex.ts';
 import { createdMsOf, isComplete } from '../../operator/jobs/runState.ts';
 import type { DeleteOptions } from '../../operator/kube/client.ts';
 import { keyOf, type ObjectKey, type OwnerReference } from '../../operator/kube/objects.ts';
@@ -23,7 +24,7 @@ export interface RunWriter {
 }
 
 export interface RunCleanupDeps {
-  /** Needs periodicIndexers. */
+  /** Needs runIndexers. */
   readonly jobs: Pick<StoreReader<ProwJob>, 'get' | 'byIndex'>;
   readonly writer: RunWriter;
   readonly periodics: Pick<StoreReader<Periodic>, 'get'>;
@@ -78,17 +79,6 @@ export function periodicOf(run: ProwJob): OwnerReference | undefined {
   const uid = periodicUidOf(run);
   return uid === undefined ? undefined : run.metadata.ownerReferences?.find((owner) => owner.uid === uid);
 }
-
-/** The index of the runs of one Periodic by its uid. The Periodic's own reconciler uses one of the same name and content. */
-export const runsByPeriodic = 'periodic-uid';
-
-/** For the cache of runs. */
-export const periodicIndexers: Record<string, (run: ProwJob) => readonly string[]> = {
-  [runsByPeriodic]: (run) => {
-    const uid = periodicUidOf(run);
-    return uid === undefined ? [] : [uid];
-  },
-};
 
 /** Later start first; the name decides between equals, so that exactly one is the newest. */
 export function isNewer(a: ProwJob, b: ProwJob): boolean {

@@ -8,7 +8,7 @@ import { mergePatch } from '../../operator/kube/patch.ts';
 import { silentLogger } from '../../operator/runtime/logger.ts';
 import { Metrics } from '../../operator/runtime/metrics.ts';
 import { createPeriodicController } from './controller.ts';
-import { periodicRunIndexers } from './runIndex.ts';
+import { runIndexers } from '../../operator/jobs/runIndex.ts';
 
 const namespace = 'default';
 let cluster: SandboxCluster;
@@ -24,7 +24,7 @@ const start = (events: string[] = []): Promise<Running> =>
     createPeriodicController({
       client,
       periodics: informer({ type: periodics }),
-      prowJobs: informer({ type: prowJobs, indexers: periodicRunIndexers }),
+      prowJobs: informer({ type: prowJobs, indexers: runIndexers }),
       events: { event: (_object, type, reason) => void events.push(`${type} ${reason}`) },
       workers: 10,
       clock: cluster.clock,

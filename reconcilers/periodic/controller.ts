@@ -16,7 +16,7 @@ import { PeriodicReconciler, type PeriodicDeps } from './reconciler.ts';
 export interface PeriodicControllerOptions {
   readonly client: KubeClient;
   readonly periodics: { readonly store: Store<Periodic> };
-  /** Its informer must have periodicRunIndexers among its indexers. */
+  /** Its informer must have runIndexers among its indexers. */
   readonly prowJobs: { readonly store: Store<ProwJob> };
   readonly events: PeriodicDeps['events'];
   readonly workers: number;

@@ -5,7 +5,7 @@ import { isFinished } from '../../operator/jobs/periodicRun.ts';
 import type { ParsedSchedule, ScheduleCache } from '../../operator/jobs/schedule.ts';
 import type { ObjectKey } from '../../operator/kube/objects.ts';
 import type { StoreReader } from '../../operator/runtime/store.ts';
-import { runsByPeriodic } from './runIndex.ts';
+import { runsByPeriodic } from '../../operator/jobs/runIndex.ts';
 
 export interface PeriodicScope {
   readonly periodic: Periodic;

@@ -13,7 +13,7 @@ import type { Result } from '../../../operator/runtime/reconciler.ts';
 import { Store } from '../../../operator/runtime/store.ts';
 import { FakeClock } from '../../../operator/runtime/testing/fakeClock.ts';
 import { PeriodicReconciler } from '../reconciler.ts';
-import { periodicRunIndexers } from '../runIndex.ts';
+import { runIndexers } from '../../../operator/jobs/runIndex.ts';
 
 export type Plug = { readonly atWrite: number; readonly when: 'before' | 'after' };
 
@@ -106,7 +106,7 @@ export class World {
 
   #boot(): Process {
     const periodics = new Store<Periodic>();
-    const runs = new Store<ProwJob>({ indexers: periodicRunIndexers });
+    const runs = new Store<ProwJob>({ indexers: runIndexers });
     periodics.replace([this.periodic], String(this.#version));
     runs.replace([...this.runs.values()], String(this.#version));
     const reconciler = new PeriodicReconciler({

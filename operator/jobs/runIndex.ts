@@ -1,12 +1,12 @@
 /** The index by which the runs of one Periodic are found without a walk over all runs. */
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
-import { periodicUidOf } from '../../operator/jobs/periodicRun.ts';
+import { periodicUidOf } from './periodicRun.ts';
 
 /** Name of the index: the uid of the Periodic that controls the run. */
 export const runsByPeriodic = 'periodic-uid';
 
 /** For the informer of ProwJobs. */
-export const periodicRunIndexers: Record<string, (run: ProwJob) => readonly string[]> = {
+export const runIndexers: Record<string, (run: ProwJob) => readonly string[]> = {
   [runsByPeriodic]: (run) => {
     const uid = periodicUidOf(run);
     return uid === undefined ? [] : [uid];
