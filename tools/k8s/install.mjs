@@ -39,11 +39,19 @@ function checkPlatform() {
   );
 }
 
+/** npm finds its own configuration (registry, certificates) beside the Node that runs it, so it must run on the machine's, not on ours. */
+const machinePath = () =>
+  (process.env.PATH ?? '')
+    .split(path.delimiter)
+    .filter((dir) => !dir.endsWith(path.join('node_modules', '.bin')))
+    .join(path.delimiter);
+
 function fetchPackages(workDir) {
   for (const file of ['package.json', 'package-lock.json', '.npmrc']) copyFileSync(path.join(here, file), path.join(workDir, file));
   const result = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: workDir,
     encoding: 'utf8',
+    env: { ...process.env, PATH: machinePath() },
   });
   if (result.error !== undefined)
     throw new InstallError(`npm could not be started: ${result.error.message}. It comes with Node; put it on PATH.`);
