@@ -68,7 +68,10 @@ export const lists: Area = {
       expect(names(ok(await list(ctx, { fieldSelector: `metadata.name=${all[2]!}` })))).toEqual([all[2]]);
     }),
     expectation('a field selector on a field that cannot be selected is 400 and says so', async (ctx) => {
-      refused(await list(ctx, { fieldSelector: 'data.a=1' }), 400, 'BadRequest', /field label not supported: data\.a/);
+      const only = /^"data\.a" is not a known field selector: only "metadata\.name", "metadata\.namespace"$/;
+      refused(await list(ctx, { fieldSelector: 'data.a=1' }), 400, 'BadRequest', only);
+      const pods = await ctx.api.get(withQuery(core(ctx, 'pods'), { fieldSelector: 'data.a=1' }));
+      refused(pods, 400, 'BadRequest', /^field label not supported: data\.a$/);
     }),
     expectation('a list without namespace covers all namespaces', async (ctx) => {
       const { set, all } = await makeSet(ctx);

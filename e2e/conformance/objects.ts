@@ -201,7 +201,12 @@ export const objects: Area = {
       const name = ctx.name('precondition');
       await create(ctx, core(ctx, 'configmaps'), configMap(name));
       const options = { kind: 'DeleteOptions', apiVersion: 'v1', preconditions: { uid: 'dddddddd-0000-4000-8000-000000000000' } };
-      refused(await ctx.api.delete(core(ctx, 'configmaps', name), options), 409, 'Conflict', /Precondition failed: UID in precondition/);
+      refused(
+        await ctx.api.delete(core(ctx, 'configmaps', name), options),
+        409,
+        'Conflict',
+        /the UID in the precondition \(d.*\) does not match the UID in record \(.*\)\. The object might have been deleted and then recreated$/,
+      );
       await read(ctx, core(ctx, 'configmaps', name));
     }),
     expectation('a delete with an old resourceVersion as precondition is 409 Conflict', async (ctx) => {
@@ -212,7 +217,7 @@ export const objects: Area = {
         await ctx.api.delete(core(ctx, 'configmaps', name), { preconditions: { resourceVersion: made.metadata.resourceVersion } }),
         409,
         'Conflict',
-        /Precondition failed: ResourceVersion in precondition/,
+        /on ConfigMap ".*": the ResourceVersion in the precondition \(\d+\) does not match the ResourceVersion in record \(\d+\)\. The object might have been modified$/,
       );
     }),
     expectation('an object with a finalizer stays, marked for deletion, until the last finalizer goes', async (ctx) => {

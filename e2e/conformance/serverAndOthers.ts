@@ -1,6 +1,6 @@
 /** Leases, Events, Secrets, access, discovery and the server itself. */
 import { expect } from 'vitest';
-import { type Loose, withQuery } from './api.ts';
+import { type Answer, type Loose, withQuery } from './api.ts';
 import { type Area, type Context, core, create, expectation, grouped, names, ok, read, refused } from './expectation.ts';
 
 const lease = (name: string, holderIdentity: string): Loose => ({
@@ -113,12 +113,32 @@ export const others: Area = {
         /reportingController: Required value/,
       );
     }),
-    expectation('an Event about an object of another namespace is 422', async (ctx) => {
-      const stray = {
-        ...event(ctx, ctx.name('event')),
-        regarding: { apiVersion: 'v1', kind: 'ConfigMap', name: 'x', namespace: 'elsewhere' },
-      };
-      refused(await ctx.api.post(grouped(ctx, 'events.k8s.io/v1', 'events'), stray), 422, 'Invalid', /does not match/);
+    expectation(
+      'an Event of the core group about an object of another namespace is 422; of events.k8s.io only one about none is',
+      async (ctx) => {
+        const about = (namespace?: string): object => ({ kind: 'ConfigMap', name: 'x', ...(namespace === undefined ? {} : { namespace }) });
+        const path = grouped(ctx, 'events.k8s.io/v1', 'events');
+        const post = (regarding: object): Promise<Answer> => ctx.api.post(path, { ...event(ctx, ctx.name('event')), regarding });
+        ok(await post(about('elsewhere')), 201);
+        refused(await post(about()), 422, 'Invalid', /involvedObject\.namespace: Invalid value: "": does not match event\.namespace/);
+        for (const involvedObject of [about('elsewhere'), about()]) {
+          const old = { metadata: { name: ctx.name('event') }, involvedObject, reason: 'Seen', type: 'Normal' };
+          refused(await ctx.api.post(core(ctx, 'events'), old), 422, 'Invalid', /does not match event\.namespace/);
+        }
+      },
+    ),
+    expectation('an Event in events.k8s.io of an unknown type, or with a note of more than 1 KiB, is 422', async (ctx) => {
+      const path = grouped(ctx, 'events.k8s.io/v1', 'events');
+      const post = (change: object): Promise<Answer> => ctx.api.post(path, { ...event(ctx, ctx.name('event')), ...change });
+      refused(await post({ type: 'Odd' }), 422, 'Invalid', /type: Invalid value: "": has invalid value: Odd/);
+      refused(await post({ note: 'x'.repeat(1025) }), 422, 'Invalid', /message: Invalid value: "": can have at most 1024 characters/);
+      refused(await post({ deprecatedCount: 2 }), 422, 'Invalid', /count: Invalid value: "": needs to be unset/);
+      refused(
+        await post({ reportingController: 'a b' }),
+        422,
+        'Invalid',
+        /reportingController: Invalid value: "a b": name part must consist of/,
+      );
     }),
     expectation('stringData of a Secret is stored as base64 in data and never returned', async (ctx) => {
       const made = await create(ctx, core(ctx, 'secrets'), { metadata: { name: ctx.name('secret') }, stringData: { key: 'hush' } });

@@ -1,7 +1,7 @@
 /**
  * The built-in resources as a table: a kind that is only stored is one line. Rules of pods and namespaces are in their strategies.
  */
-import { eventToCore, eventToEventsV1 } from './eventForms.ts';
+import { coreEventStrategy, eventToCore, eventToEventsV1, newEventStrategy } from './eventForms.ts';
 import { crdStrategy } from '../controllers/customResources.ts';
 import { podStrategy } from './podStrategy.ts';
 import type { FieldError, ResourceInfo, Strategy, SubresourceInfo, Verb } from './resourceInfo.ts';
@@ -117,34 +117,6 @@ const leaseStrategy: Strategy = {
   },
 };
 
-const eventStrategy: Strategy = {
-  validate(object) {
-    const involved = field(field(object, 'involvedObject'), 'namespace');
-    if (involved === undefined || involved === '' ? object.metadata.namespace === 'default' : involved === object.metadata.namespace)
-      return [];
-    // Events about cluster-scoped objects may lie in any system namespace.
-    return involved === undefined || involved === ''
-      ? []
-      : [invalidValue('involvedObject.namespace', involved, 'does not match event.namespace')];
-  },
-};
-
-/** events.k8s.io asks for more than core/v1 did; it sees the stored form. */
-const newEventStrategy: Strategy = {
-  validate(object, old) {
-    const needed = new Map([
-      ['eventTime', 'eventTime'],
-      ['reportingComponent', 'reportingController'],
-      ['reportingInstance', 'reportingInstance'],
-      ['action', 'action'],
-      ['reason', 'reason'],
-    ]);
-    const missing = [...needed].filter(([stored]) => object[stored] === undefined || object[stored] === '' || object[stored] === null);
-    const errors = old === undefined ? missing.map(([, served]) => required(served)) : [];
-    return [...errors, ...(eventStrategy.validate?.(object, old, undefined) ?? [])];
-  },
-};
-
 const bindingStrategy: Strategy = {
   prepare(object) {
     const ref = asObject(object.roleRef);
@@ -183,7 +155,12 @@ export const builtins: readonly ResourceInfo[] = [
   builtin('v1', 'Secret', 'secrets', true, { selectableFields: ['type'], strategy: secretStrategy }),
   builtin('v1', 'ConfigMap', 'configmaps', true, { shortNames: ['cm'], strategy: configMapStrategy }),
   builtin('v1', 'ServiceAccount', 'serviceaccounts', true, { shortNames: ['sa'] }),
-  builtin('v1', 'Service', 'services', true, { shortNames: ['svc'], categories: ['all'], subresources: [status('Service')] }),
+  builtin('v1', 'Service', 'services', true, {
+    shortNames: ['svc'],
+    categories: ['all'],
+    subresources: [status('Service')],
+    selectableFields: ['spec.clusterIP', 'spec.type'],
+  }),
   builtin('v1', 'Endpoints', 'endpoints', true, { shortNames: ['ep'] }),
   builtin('v1', 'Event', 'events', true, {
     shortNames: ['ev'],
@@ -191,7 +168,7 @@ export const builtins: readonly ResourceInfo[] = [
       ...['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map((name) => `involvedObject.${name}`),
       ...['reason', 'type', 'source', 'reportingComponent'],
     ],
-    strategy: eventStrategy,
+    strategy: coreEventStrategy,
   }),
   builtin('events.k8s.io/v1', 'Event', 'events', true, {
     shortNames: ['ev'],

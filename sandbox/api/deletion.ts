@@ -7,15 +7,15 @@ import type { ResourceInfo } from './resourceInfo.ts';
 
 function checkPreconditions(info: ResourceInfo, old: StoredObject, options: DeleteOptions): void {
   const { name, uid = '', resourceVersion = '' } = old.metadata;
+  // Here, and only here, Kubernetes names the kind where it else names the resource.
+  const named = { ...info, plural: info.kind };
   if (options.uid !== undefined && options.uid !== uid) {
-    throw conflict(info, name, `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${uid}`);
+    const why = `the UID in the precondition (${options.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`;
+    throw conflict(named, name, why);
   }
   if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion) {
-    throw conflict(
-      info,
-      name,
-      `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${resourceVersion}`,
-    );
+    const why = `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion}). The object might have been modified`;
+    throw conflict(named, name, why);
   }
 }
 
@@ -27,7 +27,7 @@ function deletionFinalizers(old: StoredObject, policy: string | undefined): read
   if (policy === 'Orphan') return [...rest, 'orphan'];
   if (policy === 'Background') return rest;
   if (policy !== undefined)
-    throw invalidOptions('DeleteOptions', unsupported('propagationPolicy', policy, ['Background', 'Foreground', 'Orphan']));
+    throw invalidOptions('DeleteOptions', unsupported('propagationPolicy', policy, ['Foreground', 'Background', 'Orphan', 'nil']));
   return finalizers;
 }
 

@@ -62,7 +62,7 @@ export const invalid = (info: Named, name: string, errors: readonly FieldError[]
   const lines = errors.map((error) => `${error.path}: ${error.message}`);
   const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
   return new ApiFailure(422, 'Invalid', `${kindName(info)} "${name}" is invalid: ${text}`, {
-    name,
+    ...(name === '' ? {} : { name }),
     ...(info.group === '' ? {} : { group: info.group }),
     kind: info.kind,
     causes: errors.map((error) => ({ reason: error.type, message: error.message, field: error.path })),

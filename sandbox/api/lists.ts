@@ -17,7 +17,10 @@ export interface ListResult {
 /** The predicate of a request's selectors; undefined when it has none. */
 export function selectorOf(info: ResourceInfo, query: URLSearchParams): Predicate | undefined {
   const labels = parseLabelSelector(query.get('labelSelector') ?? '');
-  const fields = parseFieldSelector(query.get('fieldSelector') ?? '', info.selectableFields);
+  const fields = parseFieldSelector(
+    query.get('fieldSelector') ?? '',
+    info.crd === undefined && info.selectableFields.length === 0 ? undefined : info.selectableFields,
+  );
   if (labels === undefined || fields === undefined) return labels ?? fields;
   return (object) => labels(object) && fields(object);
 }

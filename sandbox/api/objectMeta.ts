@@ -37,14 +37,26 @@ function nameErrors(info: ResourceInfo, name: string): readonly FieldError[] {
   return info.group === '' && info.plural === 'namespaces' ? dnsLabelErrors('metadata.name', name) : subdomainErrors('metadata.name', name);
 }
 
-function qualifiedNameErrors(path: string, key: string): readonly FieldError[] {
+/** What is wrong with the key of a label or annotation; undefined when nothing is. */
+export function labelKeyFault(key: string): string | undefined {
   const slash = key.indexOf('/');
   const prefix = slash < 0 ? undefined : key.slice(0, slash);
   const name = key.slice(slash + 1);
-  if (prefix !== undefined && !subdomain.test(prefix)) return [invalidValue(path, key, `prefix part ${subdomainText}`)];
-  if (name === '') return [invalidValue(path, key, 'name part must be non-empty')];
-  if (name.length > 63) return [invalidValue(path, key, 'name part must be no more than 63 characters')];
-  return qualifiedName.test(name) ? [] : [invalidValue(path, key, qualifiedText)];
+  if (prefix === '') return 'prefix part must be non-empty';
+  if (prefix !== undefined && !subdomain.test(prefix)) return `prefix part ${subdomainText}`;
+  if (name === '') return 'name part must be non-empty';
+  if (name.length > 63) return 'name part must be no more than 63 bytes';
+  return qualifiedName.test(name) ? undefined : qualifiedText;
+}
+
+export function labelValueFault(value: string): string | undefined {
+  if (value.length > 63) return 'must be no more than 63 bytes';
+  return labelValue.test(value) ? undefined : labelValueText;
+}
+
+export function qualifiedNameErrors(path: string, key: string): readonly FieldError[] {
+  const fault = labelKeyFault(key);
+  return fault === undefined ? [] : [invalidValue(path, key, fault)];
 }
 
 function stringMapErrors(path: string, map: unknown, valueErrors: (value: string) => readonly FieldError[]): readonly FieldError[] {
@@ -52,8 +64,8 @@ function stringMapErrors(path: string, map: unknown, valueErrors: (value: string
 }
 
 const labelErrors = (value: string): readonly FieldError[] => {
-  if (value.length > 63) return [invalidValue('metadata.labels', value, 'must be no more than 63 characters')];
-  return labelValue.test(value) ? [] : [invalidValue('metadata.labels', value, labelValueText)];
+  const fault = labelValueFault(value);
+  return fault === undefined ? [] : [invalidValue('metadata.labels', value, fault)];
 };
 
 function annotationErrors(annotations: unknown): readonly FieldError[] {

@@ -171,7 +171,8 @@ export class ObjectService {
       ...(info.strategy?.validate?.(object, old, subresource) ?? []),
       ...(info.schema?.validate(object, old) ?? []),
     ];
-    if (errors.length > 0) throw invalid(info, object.metadata.name, errors);
+    // A kind that is stored in another group's form is judged, and named, in that form.
+    if (errors.length > 0) throw invalid(info.toStored === undefined ? info : { ...info, group: '' }, object.metadata.name, errors);
   }
 
   #commit(info: ResourceInfo, object: StoredObject, options: { readonly dryRun?: boolean }): StoredObject {

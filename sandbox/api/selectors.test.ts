@@ -51,5 +51,6 @@ describe('field selectors', () => {
 
   it('names a field that is not supported', () => {
     expect(() => parseFieldSelector('spec.x=1', [])).toThrow('field label not supported: spec.x');
+    expect(() => parseFieldSelector('spec.x=1', undefined)).toThrow('"spec.x" is not a known field selector: only');
   });
 });

@@ -1,6 +1,7 @@
 /** Label and field selectors, parsed once per request into a predicate. A malformed one is a 400 with the reason. */
-import { badRequest } from './failure.ts';
 import type { StoredObject } from '../storage/storage.ts';
+import { badRequest } from './failure.ts';
+import { labelKeyFault, labelValueFault } from './objectMeta.ts';
 
 export type Predicate = (object: StoredObject) => boolean;
 
@@ -10,8 +11,6 @@ interface Requirement {
   readonly values: readonly string[];
 }
 
-const labelValue = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
-const labelKey = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
 const setForm = /^\s*(\S+)\s+(in|notin)\s*\(([^()]*)\)\s*$/;
 const compareForm = /^\s*([^\s=!<>]+)\s*(==|=|!=|>|<)\s*([^\s=!<>]*)\s*$/;
 const existsForm = /^\s*(!?)\s*([^\s=!<>()]+)\s*$/;
@@ -66,21 +65,25 @@ function meets(requirement: Requirement, value: string | undefined): boolean {
   }
 }
 
+const unparsable = (why: string): Error => badRequest(`unable to parse requirement: ${why}`);
+
+function checkRequirement({ key, operator, values }: Requirement): void {
+  const keyFault = labelKeyFault(key);
+  if (keyFault !== undefined) throw unparsable(`<nil>: Invalid value: ${JSON.stringify(key)}: ${keyFault}`);
+  if ((operator === '>' || operator === '<') && !/^-?\d+$/.test(values[0] ?? ''))
+    throw unparsable(`values[0]: Invalid value: ${JSON.stringify(values[0])}: for 'Gt', 'Lt' operators, the value must be an integer`);
+  values.forEach((value, i) => {
+    const fault = labelValueFault(value);
+    if (fault !== undefined) throw unparsable(`values[${i}][${key}]: Invalid value: ${JSON.stringify(value)}: ${fault}`);
+  });
+}
+
 export function parseLabelSelector(text: string): Predicate | undefined {
   if (text.trim() === '') return undefined;
   const requirements = splitTerms(text).map((term) => {
     const requirement = parseRequirement(term);
-    if (requirement === undefined)
-      throw badRequest(`unable to parse requirement: found '${term.trim()}', expected: an identifier, '!', '=', 'in' or 'notin'`);
-    if (!labelKey.test(requirement.key))
-      throw badRequest(
-        `unable to parse requirement: <nil>: Invalid value: "${requirement.key}": name part must consist of alphanumeric characters, '-', '_' or '.'`,
-      );
-    const bad = requirement.values.find((value) => !labelValue.test(value) || value.length > 63);
-    if (bad !== undefined)
-      throw badRequest(
-        `unable to parse requirement: values[0][${requirement.key}]: Invalid value: "${bad}": a valid label must consist of alphanumeric characters, '-', '_' or '.'`,
-      );
+    if (requirement === undefined) throw unparsable(`found '${term.trim()}', expected: an identifier, '!', '=', 'in' or 'notin'`);
+    checkRequirement(requirement);
     return requirement;
   });
   return (object) => requirements.every((r) => meets(r, object.metadata.labels?.[r.key]));
@@ -94,17 +97,23 @@ function fieldText(object: StoredObject, path: string): string {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 }
 
-/** @param supported paths that this resource can be selected by, besides metadata.name and metadata.namespace */
-export function parseFieldSelector(text: string, supported: readonly string[]): Predicate | undefined {
+/** Kinds with selectable fields of their own refuse another one in other words than those without. */
+const unknownField = (path: string, own: readonly string[] | undefined): Error =>
+  badRequest(
+    own === undefined
+      ? `${JSON.stringify(path)} is not a known field selector: only "metadata.name", "metadata.namespace"`
+      : `field label not supported: ${path}`,
+  );
+
+/** @param own paths that this resource can be selected by, besides metadata.name and metadata.namespace; undefined: its kind has no such list */
+export function parseFieldSelector(text: string, own: readonly string[] | undefined): Predicate | undefined {
   if (text.trim() === '') return undefined;
   const terms = text.split(',').filter((term) => term !== '');
   const requirements = terms.map((term) => {
     const match = /^([^=!]+)(==|=|!=)(.*)$/.exec(term);
     if (match === null) throw badRequest(`invalid selector: '${text}'; can't understand '${term}'`);
     const path = match[1] ?? '';
-    if (path !== 'metadata.name' && path !== 'metadata.namespace' && !supported.includes(path)) {
-      throw badRequest(`field label not supported: ${path}`);
-    }
+    if (path !== 'metadata.name' && path !== 'metadata.namespace' && own?.includes(path) !== true) throw unknownField(path, own);
     return { path, negated: match[2] === '!=', value: match[3] ?? '' };
   });
   return (object) => requirements.every((r) => (fieldText(object, r.path) === r.value) !== r.negated);
