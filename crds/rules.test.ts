@@ -158,7 +158,7 @@ describe('the rules of ProwJob', () => {
   ]);
 
   it('defaults the status, and nothing else', () => {
-    expect(schemas.get('ProwJob')?.applyDefaults(job())).toEqual({ ...job(), status: { state: 'triggered' } });
+    expect(schemas.get('ProwJob')?.applyDefaults(job())).toEqual({ ...job(), status: { observedGeneration: -1, state: 'triggered' } });
   });
 });
 

@@ -3,7 +3,7 @@
  * alias default and has no object.
  */
 import type { Static, TSchema } from 'typebox';
-import { customObject, statusHead, type CustomObject } from './common.ts';
+import { customObject, statusHead, unseen, type CustomObject } from './common.ts';
 import { count, flag, integer, name, object, optional, text, time, type Immutable } from './schemaParts.ts';
 
 export const buildClusterSpecSchema = object(
@@ -40,6 +40,8 @@ export const buildClusterStatusSchema = object(
     failures: optional(count('How many calls in a row have failed.')),
   },
   'What is known of the cluster.',
+  [],
+  { default: unseen },
 );
 
 export const buildClusterSchema = customObject<TSchema, TSchema>(

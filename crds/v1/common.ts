@@ -62,11 +62,22 @@ export type Condition = Immutable<Static<typeof conditionSchema>>;
 
 /** The two fields every status begins with. */
 export const statusHead = {
-  observedGeneration: Type.Optional(integer('The metadata.generation that this status speaks about.', { format: 'int64', minimum: 0 })),
+  observedGeneration: Type.Optional(
+    integer('The metadata.generation that this status speaks about; -1 until the operator has seen the object.', {
+      format: 'int64',
+      minimum: -1,
+    }),
+  ),
   conditions: Type.Optional(
     listMap(conditionSchema, ['type'], 'What holds of the object now. Ready is always there; Reconciling and Stalled only while true.'),
   ),
 };
+
+/**
+ * The status of an object that the operator has not seen yet, as a schema default. Tools that wait for objects (kubectl wait, Flux, Argo CD)
+ * compare observedGeneration with metadata.generation; without it they would take an object nobody has looked at for settled.
+ */
+export const unseen = { observedGeneration: -1 } as const;
 
 /** The schema of a whole object of one kind. `spec` is required, `status` is not. */
 export const customObject = <Spec extends TSchema, Status extends TSchema>(

@@ -3,7 +3,7 @@
  * Nothing is ever written to spec, so a Git tool sees no drift.
  */
 import type { Static, TSchema } from 'typebox';
-import { customObject, statusHead, type CustomObject } from './common.ts';
+import { customObject, statusHead, unseen, type CustomObject } from './common.ts';
 import { templateFields } from './prowJob.ts';
 import {
   code,
@@ -17,6 +17,7 @@ import {
   name,
   object,
   optional,
+  quoteOn,
   stringEnum,
   text,
   time,
@@ -124,10 +125,14 @@ export const periodicSpecSchema = object(
           attempts: integer('How many further runs a slot may have.', { minimum: 1, maximum: 100 }),
           delay: optional(duration('Time between the end of a run and its repetition.')),
           on: optional(
-            list(stringEnum(['failure', 'error', 'aborted'], 'A state.'), 'States that are repeated. Absent: failure and error.', {
-              maxItems: 3,
-              'x-kubernetes-list-type': 'set',
-            }),
+            list(
+              stringEnum(['failure', 'error', 'aborted'], 'A state.'),
+              `States that are repeated. Absent: failure and error. ${quoteOn}`,
+              {
+                maxItems: 3,
+                'x-kubernetes-list-type': 'set',
+              },
+            ),
           ),
         },
         'Repetition of runs that ended badly.',
@@ -201,6 +206,8 @@ export const periodicStatusSchema = object(
     lastRunNowToken: optional(text('The latest token of the annotation prow.k8s.io/run-now that started a run.')),
   },
   'What became of the slots.',
+  [],
+  { default: unseen },
 );
 
 export const periodicSchema = customObject<TSchema, TSchema>(

@@ -2,7 +2,7 @@
  * PluginConfig: which plugins act on which repositories, and how. Several objects may name one repository; their plugins add up.
  */
 import type { Static, TSchema } from 'typebox';
-import { customObject, statusHead, type CustomObject } from './common.ts';
+import { customObject, statusHead, unseen, type CustomObject } from './common.ts';
 import { code, list, listMap, map, name, object, openObject, optional, text, type Immutable } from './schemaParts.ts';
 
 const repository = (description: string) => text(description, { minLength: 1, maxLength: 256 });
@@ -54,6 +54,8 @@ export const pluginConfigStatusSchema = object(
     problems: optional(list(problem, 'What is wrong with this object.')),
   },
   'What came of it.',
+  [],
+  { default: unseen },
 );
 
 export const pluginConfigSchema = customObject<TSchema, TSchema>(

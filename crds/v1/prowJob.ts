@@ -3,7 +3,7 @@
  * except that abort may be set once. status holds upstream's fields and what explains them.
  */
 import type { Static, TSchema } from 'typebox';
-import { customObject, statusHead, type CustomObject } from './common.ts';
+import { customObject, statusHead, unseen, type CustomObject } from './common.ts';
 import { decorationConfigSchema } from './decoration.ts';
 import type { JobPodSpec } from './podSpec.ts';
 import { refsSchema } from './refs.ts';
@@ -20,6 +20,7 @@ import {
   object,
   openObject,
   optional,
+  quoteOn,
   stringEnum,
   text,
   time,
@@ -151,9 +152,9 @@ const addedFields = {
     object(
       {
         queue: optional(duration('From creation to the first pod.')),
-        unscheduled: optional(duration('From the pod to its node.')),
-        pending: optional(duration('From the node to the first started container.')),
-        running: optional(duration('From there to the end.')),
+        unscheduled: optional(duration('From the creation of the pod until a node has accepted it.')),
+        pending: optional(duration('From the moment a node accepted the pod (its status.startTime) until the pod runs.')),
+        running: optional(duration('From that same moment to the end of the pod. The time to pull images and to start counts.')),
       },
       'Four deadlines. Absent ones come from the settings of the operator.',
     ),
@@ -163,10 +164,11 @@ const addedFields = {
       {
         max_attempts: optional(integer('How many pods the run may have in all.', { minimum: 1, maximum: 100 })),
         on: optional(
-          list(stringEnum(retryCauses, 'A cause.'), 'Causes that start another attempt. Infra and Timeout stand for several.', {
-            maxItems: 20,
-            'x-kubernetes-list-type': 'set',
-          }),
+          list(
+            stringEnum(retryCauses, 'A cause.'),
+            `Causes that start another attempt. Absent: Infra. Infra and Timeout stand for several. ${quoteOn}`,
+            { maxItems: 20, 'x-kubernetes-list-type': 'set' },
+          ),
         ),
       },
       'Restarts after infrastructure causes. A test that failed is never restarted by this.',
@@ -223,6 +225,7 @@ const attemptSchema = object(
   {
     number: integer('1 for the first attempt.', { minimum: 1 }),
     pod_name: text('Name of its pod.'),
+    pod_namespace: optional(text('Namespace of its pod, as decided when the attempt was. It stays where it is when the settings change.')),
     pod_uid: optional(text('UID of its pod, once the pod is known to exist.')),
     node: optional(text('Node that ran it.')),
     build_id: text('Its build id.'),
@@ -282,7 +285,7 @@ export const prowJobStatusSchema = object(
   },
   'What became of it. Absent: triggered.',
   statusRules,
-  { default: { state: 'triggered' } },
+  { default: { ...unseen, state: 'triggered' } },
 );
 
 export const prowJobSchema = customObject<TSchema, TSchema>(

@@ -85,3 +85,6 @@ export const object = <const P extends Properties>(
   rules: readonly ValidationRule[] = [],
   extra: Extra = {},
 ) => Type.Object(properties, { ...(rules.length > 0 ? { 'x-kubernetes-validations': rules } : {}), ...extra, description });
+
+/** Belongs to the description of each field called on. */
+export const quoteOn = 'Write the key in quotes ("on"): to kubectl, which reads YAML 1.1, the bare word is the boolean true.';

@@ -99,7 +99,7 @@ export class World {
       missed: new Map(),
     };
     this.schedules.set(uid, schedule);
-    schedule.ready = object.status?.observedGeneration !== undefined;
+    schedule.ready = (object.status?.observedGeneration ?? -1) > 0;
     const next = object.status?.nextScheduleTimes?.[0];
     if (next !== undefined) schedule.nextSlotMs = Date.parse(next);
     for (const { slot, reason } of object.status?.missed?.last ?? []) schedule.missed.set(slot, reason);

@@ -3,6 +3,7 @@
  * The command line and the tests use the same wiring.
  */
 import { buildClusters, periodics, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { createBuildClusterController } from '../../reconcilers/buildcluster/controller.ts';
 import { cleanupControllers } from '../../reconcilers/cleanup/controller.ts';
 import { createPeriodicController } from '../../reconcilers/periodic/controller.ts';
 import { createPluginConfigController } from '../../reconcilers/pluginconfig/controller.ts';
@@ -67,6 +68,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
   manager.addController(
     createPluginConfigController({ client, pluginConfigs: plugins, events, workers: start.pluginConfigs.workers, clock, logger, metrics }),
   );
+  manager.addController(createBuildClusterController({ client, buildClusters: declared, clock, logger, metrics }));
   const cleanup = cleanupControllers({
     ...common,
     jobs: jobs.store,

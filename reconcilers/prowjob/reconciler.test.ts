@@ -219,7 +219,7 @@ describe('limits', () => {
     await world.createRun('queued', { job_queue_name: 'gpu' });
     const waiting = await world.untilRun('queued', 'waiting', (run) => run.status?.waiting !== undefined);
     expect(waiting.status?.waiting?.reason).toBe('QueueUnknown');
-    expect(conditions(waiting)).toMatchObject({ Stalled: 'True QueueUnknown' });
+    expect(conditions(waiting)).toEqual({ Ready: 'False QueueUnknown', Stalled: 'True QueueUnknown' });
     operator.setPolicy({ queueCapacities: new Map([['gpu', 1]]) });
     await world.untilPod('queued');
     expect(conditions(await world.run('queued'))).toEqual({ Ready: 'False Running', Reconciling: 'True Running' });
@@ -369,7 +369,7 @@ describe('refusals', () => {
     await world.createRun('jenkins', { agent: 'jenkins' });
     await world.createRun('control');
     await world.untilPod('control');
-    expect((await world.run('jenkins')).status).toEqual({ state: 'triggered' });
+    expect((await world.run('jenkins')).status).toEqual({ observedGeneration: -1, state: 'triggered' });
     expect(operator.writes.filter((write) => write.includes('jenkins'))).toEqual([]);
   });
 });

@@ -49,7 +49,13 @@ export function statusAfter(scope: Scope, news: News, moment: Moment): ProwJobSt
 }
 
 function started(scope: Scope, { plan, end }: { readonly plan: AttemptPlan; readonly end?: AttemptEnd }, moment: Moment): ProwJobStatus {
-  const attempt: Attempt = { number: plan.number, pod_name: plan.podName, build_id: plan.buildId, started: stamp(moment.nowMs) };
+  const attempt: Attempt = {
+    number: plan.number,
+    pod_name: plan.podName,
+    pod_namespace: plan.podNamespace,
+    build_id: plan.buildId,
+    started: stamp(moment.nowMs),
+  };
   const attempts = [...closeLast(scope, end, moment.nowMs), attempt];
   const description =
     end === undefined ? 'The pod of the run is being started.' : `Attempt ${plan.number} is being started. ${end.message}`;
@@ -62,6 +68,7 @@ function adopted(scope: Scope, pod: PodShape, moment: Moment): ProwJobStatus {
   const attempt: Attempt = {
     number: 1,
     pod_name: pod.metadata.name,
+    ...(pod.metadata.namespace === undefined ? {} : { pod_namespace: pod.metadata.namespace }),
     build_id: buildId,
     started: pod.metadata.creationTimestamp ?? stamp(moment.nowMs),
     ...(pod.metadata.uid === undefined ? {} : { pod_uid: pod.metadata.uid }),
@@ -141,8 +148,9 @@ function progressing(
 ): NonNullable<ProwJobStatus['conditions']> {
   const cut = { reason, message, ...observedGeneration(run) };
   const ready = setCondition(status.conditions, { type: 'Ready', status: 'False', ...cut }, nowMs);
-  const reconciling = setCondition(ready, { type: 'Reconciling', status: 'True', ...cut }, nowMs);
-  return stalled ? setCondition(reconciling, { type: 'Stalled', status: 'True', ...cut }, nowMs) : removeCondition(reconciling, 'Stalled');
+  // Never both: a tool that waits would take whichever it reads first.
+  const [holds, other] = stalled ? (['Stalled', 'Reconciling'] as const) : (['Reconciling', 'Stalled'] as const);
+  return setCondition(removeCondition(ready, other), { type: holds, status: 'True', ...cut }, nowMs);
 }
 
 /** The attempts with the newest one completed by what is known of its pod. */
