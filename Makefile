@@ -2,7 +2,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint typecheck format generate verify coverage clean
+.PHONY: help setup demo sandbox test lint typecheck format generate verify coverage cluster cluster-down clean
 
 help: ## Show what can be done here
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ verify: setup ## Fail if a generated file is not what its source says
 
 coverage: setup ## Tests with line coverage
 	vitest run --coverage
+
+cluster: setup ## A real one-node Kubernetes on this machine (root on Debian, or kind where docker answers)
+	@node e2e/cluster/cluster.ts up
+
+cluster-down: setup ## Take it down, with everything that it did to the machine
+	@node e2e/cluster/cluster.ts down
 
 clean: ## Remove what was installed or built
 	rm -rf node_modules coverage dist .sandbox tools/k8s/node_modules tools/k8s/bin

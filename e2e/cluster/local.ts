@@ -1,0 +1,228 @@
+/**
+ * The one-node cluster on this machine: etcd, the control plane, containerd, a kubelet and kube-proxy, each a process of its own. Brings it
+ * up in order, loads images into it, says how it is. What it does to the machine is in the record before it is done.
+ */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { kubernetesTool } from '../../tools/helm.ts';
+import { ensureBinaries } from './binaries.ts';
+import { cleanUp } from './cleanUp.ts';
+import { command, succeeds } from './commands.ts';
+import { argumentsOf, healthUrl } from './components.ts';
+import type { ComponentName } from './components.ts';
+import { cniConfig, containerdToml, kubeconfigText, kubeletConfig, places, proxyConfig, serverUrl } from './configFiles.ts';
+import { checkMachine, cniPluginDir, ensurePackages } from './debian.ts';
+import { ClusterError } from './errors.ts';
+import { answers } from './health.ts';
+import { absentPaths, checkNothingInTheWay, makeBridge, readSysctls, routes, snapshotterFor, writeSysctls } from './machine.ts';
+import { kubeconfigFile, recordFile, stateDir } from './paths.ts';
+import { createPki } from './pki.ts';
+import type { Pki } from './pki.ts';
+import { bridgeName, chooseSubnets, choosePorts, nodeName, nthAddress } from './plan.ts';
+import type { Plan } from './plan.ts';
+import { isAlive, launch, tail } from './processes.ts';
+import { RecordFile, bootId } from './record.ts';
+import type { ClusterRecord } from './record.ts';
+import { say, step, until } from './terminal.ts';
+import { ensureTestImages } from './testImages.ts';
+
+const readyMs = 120_000;
+const longestSocketPath = 107;
+const record = new RecordFile(recordFile);
+
+/** Brings the cluster up, unless it is up. What a crash has left is removed first; so is what a failed start leaves. */
+export async function upLocal(): Promise<void> {
+  const before = record.read();
+  if (before !== undefined && isUp(before)) {
+    say(`is up already: ${serverUrl(before.plan)}`);
+    return;
+  }
+  checkMachine();
+  if (before !== undefined) await step('remove what a crashed cluster has left', () => cleanUp(before));
+  await ensurePackages();
+  const binDir = await ensureBinaries();
+  const images = await ensureTestImages();
+  try {
+    await start(await makePlan(binDir), images);
+  } catch (error) {
+    await keepLogs();
+    await downLocal();
+    throw error;
+  }
+}
+
+/** Every process of a complete start still runs. */
+export const isUp = ({ complete, bootId: boot, processes }: ClusterRecord): boolean =>
+  complete && boot === bootId() && processes.every(isAlive);
+
+/** Takes it down. Without a record there is nothing to do. */
+export async function downLocal(): Promise<void> {
+  const current = record.read();
+  if (current !== undefined) await step('cluster down', () => cleanUp(current));
+  else await rm(stateDir, { recursive: true, force: true });
+}
+
+/** The record of the cluster that is up. Throws when none is. */
+function running(): ClusterRecord {
+  const current = record.read();
+  if (current === undefined || !isUp(current)) throw new ClusterError('No cluster is up: run `make cluster` first.');
+  return current;
+}
+
+/** Makes the images of archives known to the node. */
+export async function loadLocal(archives: readonly string[]): Promise<void> {
+  const { plan } = running();
+  for (const archive of archives) await step(`load ${path.basename(archive)}`, () => importImage(plan, archive));
+}
+
+/** How each part is. Resolves with false when one is not running. */
+export function statusLocal(): boolean {
+  const current = record.read();
+  if (current === undefined) {
+    say('no cluster is up');
+    return false;
+  }
+  for (const process of current.processes) say(`${process.name.padEnd(24)} ${isAlive(process) ? `process ${process.pid}` : 'not running'}`);
+  say(`${serverUrl(current.plan)}, export KUBECONFIG=${kubeconfigFile}`);
+  return isUp(current);
+}
+
+async function makePlan(binDir: string): Promise<Plan> {
+  await checkNothingInTheWay(bridgeName);
+  await mkdir(stateDir, { recursive: true, mode: 0o755 });
+  const { pods, services } = chooseSubnets(await routes());
+  const plan: Plan = {
+    stateDir,
+    binDir,
+    cniPluginDir: cniPluginDir(),
+    nodeName,
+    bridge: bridgeName,
+    podCidr: pods,
+    gateway: nthAddress(pods, 1),
+    serviceCidr: services,
+    serviceIp: nthAddress(services, 1),
+    snapshotter: await snapshotterFor(stateDir),
+    ports: await choosePorts(),
+  };
+  const socket = places(plan).containerdSocket;
+  if (socket.length + '.ttrpc'.length > longestSocketPath) {
+    throw new ClusterError(`${socket} is too long a path for a socket: put this checkout into a directory with a shorter name.`);
+  }
+  return plan;
+}
+
+async function start(plan: Plan, images: readonly string[]): Promise<void> {
+  record.write({
+    bootId: bootId(),
+    plan,
+    processes: [],
+    sysctls: readSysctls(),
+    absent: absentPaths(),
+    complete: false,
+  });
+  await step('write certificates and configuration', () => writeFiles(plan));
+  await makeBridge(plan.bridge, `${plan.gateway}/24`);
+  writeSysctls({ 'net/ipv4/ip_forward': '1' });
+  run('containerd', plan);
+  run('etcd', plan);
+  await step('etcd', () => healthy('etcd', plan));
+  run('kube-apiserver', plan);
+  await step('containerd and the images', async () => {
+    await until('containerd', () => succeeds('ctr', ['--address', places(plan).containerdSocket, 'version']), wait('containerd', plan));
+    for (const image of images) await importImage(plan, image);
+  });
+  await step('kube-apiserver', () => healthy('kube-apiserver', plan));
+  for (const name of ['kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy'] as const) run(name, plan);
+  for (const name of ['kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy'] as const) {
+    await step(name, () => healthy(name, plan));
+  }
+  await step('the node and the default service account', () => nodeReady());
+  record.change({ complete: true });
+  say(`is up: export KUBECONFIG=${kubeconfigFile}`);
+}
+
+async function writeFiles(plan: Plan): Promise<void> {
+  const at = places(plan);
+  for (const dir of [at.logs, at.cniConfDir, at.pki(''), at.kubeconfig(''), at.podLogs, at.volumePlugins, at.kubeletRoot]) {
+    await mkdir(dir, { recursive: true });
+  }
+  const pki = await createPki(plan);
+  const secret = { mode: 0o600 };
+  for (const [name, text] of Object.entries(keyFiles(pki))) await writeFile(at.pki(name), text, secret);
+  for (const [name, pair] of Object.entries(pki.clients)) {
+    const file = name === 'admin' ? kubeconfigFile : at.kubeconfig(name);
+    await writeFile(file, kubeconfigText(plan, pki.caPem, pair), secret);
+  }
+  await writeFile(at.containerdConfig, containerdToml(plan));
+  await writeFile(path.join(at.cniConfDir, '10-pods.conflist'), cniConfig(plan));
+  await writeFile(at.kubeletConfig, kubeletConfig(plan));
+  await writeFile(at.proxyConfig, proxyConfig(plan));
+}
+
+const keyFiles = (pki: Pki): Readonly<Record<string, string>> => ({
+  'ca.crt': pki.caPem,
+  'kube-apiserver.crt': pki.apiServer.certPem,
+  'kube-apiserver.key': pki.apiServer.keyPem,
+  'kubelet.crt': pki.kubelet.certPem,
+  'kubelet.key': pki.kubelet.keyPem,
+  'kubelet-client.crt': pki.kubeletClient.certPem,
+  'kubelet-client.key': pki.kubeletClient.keyPem,
+  'sa.key': pki.serviceAccountKeyPem,
+  'sa.pub': pki.serviceAccountPublicPem,
+});
+
+const logFileOf = (name: ComponentName, plan: Plan): string => path.join(places(plan).logs, `${name}.log`);
+
+/** Starts a program and remembers it. */
+function run(name: ComponentName, plan: Plan): void {
+  const program = name === 'containerd' ? 'containerd' : path.join(plan.binDir, name);
+  const started = launch({ name, program, args: argumentsOf(name, plan), logFile: logFileOf(name, plan), cwd: plan.stateDir });
+  record.change({ processes: [...(record.read()?.processes ?? []), started] });
+}
+
+/** Waits until a program says that it is ready; gives up at once when it has ended. */
+async function healthy(name: ComponentName, plan: Plan): Promise<void> {
+  const url = healthUrl(name, plan);
+  if (url === undefined) return;
+  await until(name, () => answers(url), wait(name, plan));
+}
+
+const wait = (name: ComponentName, plan: Plan) => ({
+  timeoutMs: readyMs,
+  failed: () => {
+    const started = record.read()?.processes.find((process) => process.name === name);
+    return started === undefined || isAlive(started) ? undefined : `${name} has ended. ${tail(logFileOf(name, plan))}`;
+  },
+});
+
+/** The node is Ready, tolerable to every pod, and pods get a service account. */
+async function nodeReady(): Promise<void> {
+  const kubectl = kubernetesTool('kubectl');
+  const get = (...args: readonly string[]): Promise<string> => command(kubectl, ['--kubeconfig', kubeconfigFile, 'get', ...args]);
+  const isReady = async (): Promise<boolean> => {
+    const node = JSON.parse(await get('node', nodeName, '-o', 'json')) as Node;
+    const ready = node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
+    return ready === true && (node.spec.taints ?? []).length === 0;
+  };
+  await until('the node to be Ready', isReady, { timeoutMs: readyMs, everyMs: 250 });
+  const account = async (): Promise<boolean> =>
+    (await get('serviceaccount,configmap', '-n', 'default', '-o', 'name')).includes('kube-root-ca.crt');
+  await until('the default service account', account, { timeoutMs: readyMs, everyMs: 250 });
+}
+
+interface Node {
+  readonly spec: { readonly taints?: readonly unknown[] };
+  readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+const importImage = (plan: Plan, archive: string): Promise<unknown> =>
+  command('ctr', ['--address', places(plan).containerdSocket, '--namespace', 'k8s.io', 'images', 'import', '--all-platforms', archive]);
+
+/** A failed start is taken down again; its logs are what its reader needs. */
+async function keepLogs(): Promise<void> {
+  const current = record.read();
+  if (current === undefined) return;
+  const kept = path.join(path.dirname(stateDir), '.cache', 'last-failure');
+  await rm(kept, { recursive: true, force: true });
+  if (await succeeds('cp', ['-r', places(current.plan).logs, kept])) say(`the logs of the failed start are in ${kept}`);
+}
