@@ -47,7 +47,7 @@ const probe = (what: string, fallback: Readonly<Record<string, number>>): TSchem
   });
 
 const monitor = (kind: string): TSchema =>
-  group(`A ${kind} for the Prometheus operator.`, {
+  group(`A ${kind} for the Prometheus operator. One kind of monitor is enough: with both every series comes twice.`, {
     enabled: flag(`Install it. Needs the CRD ${kind}.`, false),
     namespace: objectName("Its namespace. Empty: the release's."),
     labels: textMap('Labels by which Prometheus selects it.'),
@@ -177,6 +177,7 @@ const metrics = group('Prometheus.', {
     namespace: objectName("Its namespace. Empty: the release's."),
     labels: textMap('Labels by which Prometheus selects it.'),
     annotations: textMap('Its annotations.'),
+    runbookBaseUrl: text('Where the runbooks are published. Empty: their paths in the source tree.'),
     disabled: texts('Names of alerts that are left out.'),
     alertLabels: textMap('Labels that every alert gets.'),
     alerts: Type.Optional(

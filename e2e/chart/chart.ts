@@ -1,0 +1,53 @@
+/** The charts as tests see them: where they are, what helm makes of them, and what it says when it makes nothing of them. */
+import path from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { renderChart, type RenderOptions } from '../../tools/helm.ts';
+
+const charts = path.join(import.meta.dirname, '../../charts');
+export const chartDir = path.join(charts, 'prow-operator');
+export const crdChartDir = path.join(charts, 'prow-operator-crds');
+export const release = 'prow-operator';
+
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  // A manifest is JSON of any shape; the tests that look into one know it.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly [field: string]: any;
+}
+
+export type RenderChoice = Partial<Pick<RenderOptions, 'chart' | 'namespace' | 'valuesFiles' | 'set'>>;
+
+/** The text that helm prints. Throws with helm's message. */
+export const renderText = (choice: RenderChoice = {}): string => renderChart({ chart: chartDir, namespace: 'ci', ...choice });
+
+export function render(choice: RenderChoice = {}): readonly Manifest[] {
+  const documents = parseAllDocuments(renderText(choice));
+  if (!Array.isArray(documents)) return [];
+  return documents.map((document) => document.toJS() as Manifest | null).filter((manifest) => manifest !== null);
+}
+
+/** helm's message about values that it refuses. Throws when it takes them. */
+export function refusal(choice: RenderChoice): string {
+  try {
+    renderText(choice);
+  } catch (error) {
+    return error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
+  }
+  throw new Error(`helm took ${JSON.stringify(choice)}`);
+}
+
+/** The only object of this kind (and name). */
+export function one(manifests: readonly Manifest[], kind: string, name?: string): Manifest {
+  const found = manifests.filter((each) => each.kind === kind && (name === undefined || each.metadata.name === name));
+  if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} objects of kind ${kind} ${name ?? ''}`);
+  return found[0];
+}
+
+export const ciValues = (name: string): string => path.join(chartDir, 'ci', `${name}.yaml`);
