@@ -84,7 +84,7 @@ export class Stage {
     const file = path.join(this.#dir, 'settings.yaml');
     writeFileSync(file, stringify(settingsFor(this.keep)));
     this.starts += 1;
-    const args = ['run', '--kubeconfig', this.kubeconfig, '--settings', file, '--namespace', namespace];
+    const args = ['run', '--kubeconfig', this.kubeconfig, '--settings', file];
     this.#operator = Program.start('operator', args, path.join(this.#dir, 'operator.log'));
   }
 
