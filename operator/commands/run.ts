@@ -12,10 +12,10 @@ import { asError, messageOf } from '../runtime/errors.ts';
 import { ProwOperator } from '../runtime/host.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createLogger, logLevels, type LogLevel } from '../runtime/logging.ts';
-import { Metrics } from '../runtime/metrics.ts';
 import type { OperatorKit } from '../runtime/operatorKit.ts';
 import { version } from '../version.ts';
 import { setUpControllers } from './controllers.ts';
+import { processMetrics } from './processMetrics.ts';
 
 export interface RunOptions {
   readonly kubeconfig?: string;
@@ -60,10 +60,7 @@ interface Operation {
 }
 
 async function operate({ options, logger, config, source }: Operation): Promise<number> {
-  const metrics = new Metrics().collectProcess();
-  metrics
-    .gauge({ name: 'prow_operator_build_info', help: 'Always 1; the label says which version runs', labels: ['version'] })
-    .set({ version }, 1);
+  const metrics = processMetrics({ version, areSettingsHealthy: source.isHealthy });
   const { leaderElection, server } = source.current();
   const { enabled, namespace = config.namespace ?? 'default', name, ...timing } = leaderElection;
   const operator = new ProwOperator({
@@ -96,6 +93,8 @@ interface SettingsSource {
   readonly current: () => Settings;
   readonly changed: (fn: () => void) => void;
   readonly follow: (signal: AbortSignal) => Promise<void>;
+  /** Whether a process that starts now would start with the file as it is. */
+  readonly isHealthy: () => boolean;
 }
 
 async function openSettings(
@@ -106,7 +105,7 @@ async function openSettings(
   const changed = (fn: () => void): void => void listeners.push(fn);
   if (options.settings === undefined) {
     const settings = defaultSettings();
-    return { current: () => settings, changed, follow: untilAborted };
+    return { current: () => settings, changed, follow: untilAborted, isHealthy: () => true };
   }
   const file = options.settings;
   const read = (): Promise<string> =>
@@ -123,7 +122,7 @@ async function openSettings(
     },
     onError: (error) => warn('The settings file cannot be used; the last good settings stay in force', { error: error.message }),
   });
-  return { current: () => watcher.current, changed, follow: (signal) => watcher.run(signal) };
+  return { current: () => watcher.current, changed, follow: (signal) => watcher.run(signal), isHealthy: () => watcher.isHealthy };
 }
 
 const untilAborted = (signal: AbortSignal): Promise<void> =>

@@ -34,6 +34,8 @@ export class SettingsWatcher {
   #current: Settings;
   #text: string;
   #reported = '';
+  #isReadable = true;
+  #isUsable = true;
 
   private constructor(options: SettingsWatcherOptions, text: string) {
     this.#options = options;
@@ -54,6 +56,11 @@ export class SettingsWatcher {
     return this.#current;
   }
 
+  /** Whether the file, when it was last looked at, could be read and used: a process that starts now would start. */
+  get isHealthy(): boolean {
+    return this.#isReadable && this.#isUsable;
+  }
+
   /** Looks at the file at each interval until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     while (await this.#waited(signal)) await this.check();
@@ -65,7 +72,9 @@ export class SettingsWatcher {
       const text = await this.#options.read();
       if (text !== this.#text) this.#take(text);
       this.#reported = '';
+      this.#isReadable = true;
     } catch (error) {
+      this.#isReadable = false;
       this.#report(error instanceof Error ? error : new Error(String(error)));
     }
   }
@@ -87,9 +96,12 @@ export class SettingsWatcher {
   #load(text: string): Settings | undefined {
     this.#text = text;
     try {
-      return loadSettings(text, this.#options.file);
+      const settings = loadSettings(text, this.#options.file);
+      this.#isUsable = true;
+      return settings;
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;
+      this.#isUsable = false;
       this.#options.onError(error);
       return undefined;
     }

@@ -144,6 +144,9 @@ function heldBack(spec: PeriodicSpec, slotMs: number): 'Suspended' | 'Excluded' 
   return exclusionAt(spec, slotMs) === undefined ? undefined : 'Excluded';
 }
 
+/** Suspended or excluded: this slot starts no run, whatever else holds. */
+export const isHeldBack = (spec: PeriodicSpec, slotMs: number): boolean => heldBack(spec, slotMs) !== undefined;
+
 function exclusionAt(spec: PeriodicSpec, ms: number): PeriodicExclusion | undefined {
   return spec.exclusions?.find(({ from, to }) => (parseTime(from) ?? Infinity) <= ms && ms < (parseTime(to) ?? -Infinity));
 }

@@ -1,5 +1,6 @@
 /** Figures of the wire and of the caches, under client-go's names. */
 import type { Exchange } from '../kube/transport.ts';
+import type { Clock } from './clock.ts';
 import { durationBuckets } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
 import type { ReflectorMetrics } from './reflector.ts';
@@ -28,7 +29,7 @@ export function createRequestMeter(metrics: Metrics): (exchange: Exchange) => vo
 const eventTypes = ['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK'] as const;
 
 /** For an informer; `name` tells the caches apart, e.g. "pods" or "pods@cluster". */
-export function createReflectorMeter(metrics: Metrics, name: string): ReflectorMetrics {
+export function createReflectorMeter(metrics: Metrics, name: string, clock: Pick<Clock, 'monotonic'>): ReflectorMetrics {
   const labels = ['name'] as const;
   const zero = [{ name }];
   const spec = (metric: string, help: string): { name: string; help: string; labels: typeof labels; zero: typeof zero } => ({
@@ -53,15 +54,27 @@ export function createReflectorMeter(metrics: Metrics, name: string): ReflectorM
     zero: eventTypes.map((type) => ({ name, type })),
   });
   const failures = metrics.counter({ name: 'reflector_failures_total', help: 'Lists and watches that failed', labels: ['name', 'cause'] });
+  const silence = metrics
+    .gauge(spec('seconds_since_contact', 'Since the last list, event or bookmark; a bookmark comes about once a minute'))
+    .labels({ name });
+  let contactMs = clock.monotonic();
+  const contact = (): void => {
+    contactMs = clock.monotonic();
+  };
+  metrics.beforeScrape(() => silence.set((clock.monotonic() - contactMs) / 1000));
   return {
     listed: (items, durationMs) => {
+      contact();
       lists.inc();
       listItems.set(items);
       listSeconds.observe(durationMs / 1000);
     },
     watchStarted: () => watches.inc(),
     watchEnded: (durationMs) => watchSeconds.observe(durationMs / 1000),
-    event: (type) => events.inc({ name, type }),
+    event: (type) => {
+      contact();
+      events.inc({ name, type });
+    },
     failed: (cause: FailureCause) => failures.inc({ name, cause }),
     // Versions are integers in practice; where they are not, there is no number to show.
     resourceVersion: (value) => {
@@ -69,4 +82,12 @@ export function createReflectorMeter(metrics: Metrics, name: string): ReflectorM
     },
     handlerFailed: () => handlers.inc(),
   };
+}
+
+/** Shows how many objects a cache holds, counted when asked. */
+export function showCacheSize(metrics: Metrics, name: string, cache: { readonly size: number }): void {
+  const objects = metrics
+    .gauge({ name: 'reflector_objects', help: 'Objects in the cache', labels: ['name'], zero: [{ name }] })
+    .labels({ name });
+  metrics.beforeScrape(() => objects.set(cache.size));
 }

@@ -65,6 +65,7 @@ export class LeaderElector {
   readonly #deadlineMs: number;
   readonly #retryMs: number;
   readonly #master;
+  readonly #transitions;
   /** The lease as last seen, and when (monotonic) it last looked different. */
   #observed: Lease | undefined;
   #observedAtMs = 0;
@@ -90,6 +91,11 @@ export class LeaderElector {
       help: '1 while this process holds the lease',
       labels: ['name'],
       zero: [{ name: options.lease.name }],
+    });
+    this.#transitions = options.metrics?.gauge({
+      name: 'leader_election_lease_transitions',
+      help: 'How often the lease has changed hands since it was created, as the lease itself counts',
+      labels: ['name'],
     });
   }
 
@@ -239,6 +245,7 @@ export class LeaderElector {
   #observe(lease: Lease): void {
     if (!sameRecord(this.#observed, lease)) this.#observedAtMs = this.#clock.monotonic();
     this.#observed = lease;
+    this.#transitions?.set({ name: this.#options.lease.name }, lease.spec?.leaseTransitions ?? 0);
   }
 
   #isFree(lease: Lease): boolean {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { createReflectorMeter, createRequestMeter } from './clientMetrics.ts';
+import { createReflectorMeter, showCacheSize, createRequestMeter } from './clientMetrics.ts';
 import { Metrics } from './metrics.ts';
+import { FakeClock } from './testing/fakeClock.ts';
 
 describe('Metrics', () => {
   it('shows every series that is known beforehand as 0', async () => {
@@ -55,7 +56,8 @@ describe('client figures', () => {
 
   it('follow a reflector', async () => {
     const metrics = new Metrics();
-    const meter = createReflectorMeter(metrics, 'pods');
+    const clock = new FakeClock();
+    const meter = createReflectorMeter(metrics, 'pods', clock);
     meter.listed(12, 500);
     meter.watchStarted();
     meter.event('ADDED');
@@ -79,5 +81,35 @@ describe('client figures', () => {
       await value('events_total', { type: 'DELETED' }),
       await value('failures_total', { cause: 'expired' }),
     ]).toEqual([1, 0, 1]);
+  });
+
+  it('say for how long a cache has heard nothing, and how much it holds', async () => {
+    const metrics = new Metrics();
+    const clock = new FakeClock();
+    const cache = { size: 3 };
+    const meter = createReflectorMeter(metrics, 'pods', clock);
+    showCacheSize(metrics, 'pods', cache);
+    const silence = (): Promise<number | undefined> => metrics.value('reflector_seconds_since_contact', { name: 'pods' });
+    await clock.advance(5_000);
+    expect(await silence()).toBe(5);
+    meter.event('BOOKMARK');
+    expect(await silence()).toBe(0);
+    await clock.advance(2_000);
+    meter.watchStarted();
+    expect(await silence()).toBe(2);
+    meter.listed(3, 1);
+    expect(await silence()).toBe(0);
+    expect(await metrics.value('reflector_objects', { name: 'pods' })).toBe(3);
+  });
+
+  it('that cannot be computed are counted and take no other away', async () => {
+    const metrics = new Metrics();
+    metrics.beforeScrape(() => {
+      throw new Error('broken');
+    });
+    const fine = metrics.gauge({ name: 'fine', help: 'fine' });
+    metrics.beforeScrape(() => fine.set(7));
+    expect(await metrics.value('fine')).toBe(7);
+    expect(await metrics.value('metrics_collection_failures_total')).toBe(2);
   });
 });

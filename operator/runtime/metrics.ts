@@ -2,6 +2,7 @@
  * A typed door to prom-client with a registry of its own. Asking twice for one name gives the same metric, so parts that share a
  * metric need not know of each other. Every series that is known beforehand is set to 0 at once: an alert can rely on it.
  */
+import { getHeapStatistics } from 'node:v8';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Metric } from 'prom-client';
 
@@ -27,6 +28,11 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #known = new Map<string, { readonly kind: Kind; readonly labels: string; readonly metric: Metric }>();
   readonly #beforeScrape = new Set<() => void>();
+  /** A figure that cannot be computed must not take the others away. */
+  readonly #failures = this.counter({
+    name: 'metrics_collection_failures_total',
+    help: 'Figures that could not be computed for a scrape.',
+  });
 
   counter<L extends string = never>(spec: MetricSpec<L>): Counter<L> {
     const counter = this.#once('counter', spec, () => new Counter<L>({ ...this.#base(spec) }));
@@ -58,18 +64,20 @@ export class Metrics {
   /** Adds Node's own figures: CPU, memory, garbage collection, event-loop lag. Once per process is enough. */
   collectProcess(): this {
     collectDefaultMetrics({ register: this.registry });
+    const limit = this.gauge({ name: 'nodejs_heap_size_limit_bytes', help: 'The heap that Node lets the process have.' });
+    limit.set(getHeapStatistics().heap_size_limit);
     return this;
   }
 
   /** The exposition text and its content type. */
   async render(): Promise<{ readonly contentType: string; readonly body: string }> {
-    for (const fn of this.#beforeScrape) fn();
+    this.#collect();
     return { contentType: this.registry.contentType, body: await this.registry.metrics() };
   }
 
   /** One series' value; undefined when there is no such series. A histogram gives its count under `<name>_count`. */
   async value(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number | undefined> {
-    for (const fn of this.#beforeScrape) fn();
+    this.#collect();
     const all = await this.registry.getMetricsAsJSON();
     const wanted = Object.entries(labels);
     for (const { values } of all as unknown as readonly { readonly values: readonly Sample[] }[]) {
@@ -78,6 +86,16 @@ export class Metrics {
     }
     const metric = all.find((candidate) => candidate.name === name) as { readonly values: readonly Sample[] } | undefined;
     return metric?.values.find((sample) => wanted.every(([k, v]) => sample.labels[k] === v))?.value;
+  }
+
+  #collect(): void {
+    for (const fn of this.#beforeScrape) {
+      try {
+        fn();
+      } catch {
+        this.#failures.inc();
+      }
+    }
   }
 
   #base<L extends string>(spec: MetricSpec<L>): { name: string; help: string; labelNames: L[]; registers: Registry[] } {

@@ -7,7 +7,7 @@ import type { KubeObject, ObjectKey } from '../kube/objects.ts';
 import type { ResourceType } from '../kube/resource.ts';
 import { UndiciTransport } from '../kube/transport.ts';
 import type { AccessSource, TransportOptions } from '../kube/transport.ts';
-import { createReflectorMeter, createRequestMeter } from './clientMetrics.ts';
+import { createReflectorMeter, createRequestMeter, showCacheSize } from './clientMetrics.ts';
 import type { Clock } from './clock.ts';
 import { Controller } from './controller.ts';
 import type { ControllerOptions } from './controller.ts';
@@ -118,7 +118,8 @@ export class OperatorKit {
     }
     const { client, clock, logger, metrics } = this;
     const name = [type.plural, namespace, labelSelector, fieldSelector].filter((part) => part !== '').join(' ');
-    const informer = new Informer<T>({ client, type, clock, logger, metrics: createReflectorMeter(metrics, name), ...scope });
+    const informer = new Informer<T>({ client, type, clock, logger, metrics: createReflectorMeter(metrics, name, clock), ...scope });
+    showCacheSize(metrics, name, informer.store);
     this.#informers.set(id, informer as unknown as Informer<KubeObject>);
     this.manager.addInformer(informer);
     return informer;

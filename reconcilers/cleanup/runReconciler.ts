@@ -48,19 +48,11 @@ export class RunCleanup implements Reconciler {
     const leftMs = dueMs - clock.now();
     if (leftMs > 0) return { requeueAfterMs: leftMs };
     // A newer run that finishes wakes this one.
-    if (this.#isKept(run)) return {};
+    if (isKept(run, this.#deps)) return {};
     await this.#deletePods(run, signal);
     const deleted = await deleteOnce(() => this.#deps.writer.delete(key, { signal, ...uidOf(run) }));
     if (deleted) this.#deps.metrics.runDeleted(run.spec.type === 'periodic' ? 'aged-periodic' : 'aged');
     return {};
-  }
-
-  #isKept(run: ProwJob): boolean {
-    const owner = periodicOf(run);
-    if (owner === undefined || run.spec.ttl_seconds_after_finished !== undefined) return false;
-    const periodic = this.#deps.periodics.get({ namespace: run.metadata.namespace ?? '', name: owner.name });
-    if (periodic?.metadata.uid !== owner.uid) return false;
-    return !this.#deps.jobs.byIndex(runsByPeriodic, owner.uid).some((other) => isComplete(other) && isNewer(other, run));
   }
 
   async #deletePods(run: ProwJob, signal: AbortSignal): Promise<void> {
@@ -72,6 +64,18 @@ export class RunCleanup implements Reconciler {
       }
     }
   }
+}
+
+/** Whether this finished run stays although its time has come: it is the newest one of its Periodic. */
+export function isKept(
+  run: ProwJob,
+  { jobs, periodics }: Pick<RunCleanupDeps, 'periodics'> & { readonly jobs: Pick<StoreReader<ProwJob>, 'byIndex'> },
+): boolean {
+  const owner = periodicOf(run);
+  if (owner === undefined || run.spec.ttl_seconds_after_finished !== undefined) return false;
+  const periodic = periodics.get({ namespace: run.metadata.namespace ?? '', name: owner.name });
+  if (periodic?.metadata.uid !== owner.uid) return false;
+  return !jobs.byIndex(runsByPeriodic, owner.uid).some((other) => isComplete(other) && isNewer(other, run));
 }
 
 /** The Periodic that started this run. */

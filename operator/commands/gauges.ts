@@ -1,0 +1,34 @@
+/** Figures about what exists now, wired to the caches. Only the leader shows them, so a sum over replicas counts everything once. */
+import type { BuildCluster } from '../../crds/v1/buildCluster.ts';
+import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { PluginConfig } from '../../crds/v1/pluginConfig.ts';
+import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import { showCleanupGauges } from '../../reconcilers/cleanup/gauges.ts';
+import { isKept } from '../../reconcilers/cleanup/runReconciler.ts';
+import { showPeriodicGauges } from '../../reconcilers/periodic/gauges.ts';
+import { showRunGauges } from '../../reconcilers/prowjob/gauges.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Pod } from '../kube/builtin.ts';
+import type { OperatorKit } from '../runtime/operatorKit.ts';
+import { showStalledObjects } from '../runtime/stalledObjects.ts';
+import type { StoreReader } from '../runtime/store.ts';
+
+export interface Caches {
+  readonly jobs: StoreReader<ProwJob>;
+  readonly periodics: StoreReader<Periodic>;
+  readonly pluginConfigs: StoreReader<PluginConfig>;
+  readonly buildClusters: StoreReader<BuildCluster>;
+  readonly pods: StoreReader<Pod>;
+}
+
+export function showGauges({ metrics, clock, manager }: OperatorKit, caches: Caches, policy: () => Settings): void {
+  const { jobs, periodics, pluginConfigs, buildClusters, pods } = caches;
+  const isLeading = (): boolean => manager.phase === 'leading';
+  const common = { metrics, clock, policy, isLeading, jobs, pods: [pods] };
+  showRunGauges(common);
+  showCleanupGauges({ ...common, isKept: (run) => isKept(run, caches) });
+  showPeriodicGauges({ metrics, clock, isLeading, periodics });
+  showStalledObjects(metrics, 'Periodic', () => (isLeading() ? periodics.list() : []));
+  showStalledObjects(metrics, 'PluginConfig', () => (isLeading() ? pluginConfigs.list() : []));
+  showStalledObjects(metrics, 'BuildCluster', () => (isLeading() ? buildClusters.list() : []));
+}
