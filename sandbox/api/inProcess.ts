@@ -4,11 +4,16 @@ import type { ResourceType } from '../../operator/kube/resource.ts';
 import type { SandboxApi, Storage } from '../storage/storage.ts';
 import type { ObjectService } from './objectService.ts';
 import type { Registry } from './registry.ts';
+import type { DeleteOptions } from './writeOptions.ts';
 
 type WatchHandler = Parameters<SandboxApi['watch']>[1];
 type WatchEvent = Parameters<WatchHandler>[0];
 
 export function inProcessApi(storage: Storage, service: ObjectService, registry: Registry): SandboxApi {
+  const remove = (type: ResourceType, key: ObjectKey, options: DeleteOptions): void => {
+    const info = registry.of(type);
+    if (service.find(info, key)?.metadata.uid === options.uid) service.delete(info, key, options);
+  };
   return {
     get: (type, key) => service.find(registry.of(type), key),
     list(type, namespace) {
@@ -23,10 +28,8 @@ export function inProcessApi(storage: Storage, service: ObjectService, registry:
       const next = current && mutate(current);
       return next === undefined || next === current ? undefined : service.modify(info, key, () => next, { subresource });
     },
-    remove(type: ResourceType, key: ObjectKey, uid: string) {
-      const info = registry.of(type);
-      if (service.find(info, key)?.metadata.uid === uid) service.delete(info, key, { gracePeriodSeconds: 0, uid });
-    },
+    delete: (type, key, uid) => remove(type, key, { uid }),
+    remove: (type, key, uid) => remove(type, key, { uid, gracePeriodSeconds: 0 }),
   };
 }
 

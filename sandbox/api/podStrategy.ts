@@ -1,4 +1,5 @@
 /** Pods: the defaults that show, the rules that users break, what may change later, and how long a deletion waits. */
+import { ScenarioError, scenarioAnnotation, scenarioOf } from '../kubelet/scenario.ts';
 import type { StoredObject } from '../storage/storage.ts';
 import { invalidValue, required, unsupported } from './failure.ts';
 import { asArray, asObject, equalJson, field, isObject } from './json.ts';
@@ -145,6 +146,17 @@ function specErrors(spec: Readonly<JsonObject>): readonly FieldError[] {
   return errors;
 }
 
+function scenarioErrors(pod: StoredObject): readonly FieldError[] {
+  try {
+    scenarioOf(pod);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ScenarioError)) throw error;
+    const path = `metadata.annotations[${scenarioAnnotation}]`;
+    return [invalidValue(path, pod.metadata.annotations?.[scenarioAnnotation], error.message)];
+  }
+}
+
 const immutableText =
   'Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
@@ -172,7 +184,7 @@ export const podStrategy: Strategy = {
   validate(object, old, subresource) {
     if (subresource === 'status') return [];
     const spec = asObject(object.spec);
-    const errors = specErrors(spec);
+    const errors = [...scenarioErrors(object), ...specErrors(spec)];
     if (old === undefined || errors.length > 0) return errors;
     const before = asObject(old.spec);
     const unscheduled = before.nodeName === undefined || before.nodeName === '';

@@ -33,6 +33,8 @@ export interface ContainerHost {
   readonly reaper: Pick<Reaper, 'track' | 'untrack'>;
   /** Aborted when the pod ends for another reason than its containers. */
   readonly ending: AbortSignal;
+  /** How long, from its first attempt, a scenario lets the image not be pulled; Infinity: for ever. */
+  readonly pullFailsMs: number;
   /** The record changed. */
   readonly changed: () => void;
   readonly event: (text: EventText) => void;
@@ -40,6 +42,8 @@ export interface ContainerHost {
 
 export const backOff = { firstMs: 10_000, longestMs: 300_000, resetAfterMs: 600_000 };
 const retry = { firstMs: 1000, longestMs: 10_000 };
+/** From an attempt to pull to the next look at the pod. */
+const pullSyncMs = 2000;
 const messageLimitBytes = 4096;
 const messageTailLines = 80;
 const standardPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -57,6 +61,7 @@ export class ContainerRunner {
   readonly #stop = new AbortController();
   readonly #ending: AbortSignal;
   #process: ContainerProcess | undefined;
+  #isOutOfMemory = false;
   #backOffMs = 0;
 
   constructor(record: ContainerRecord, host: ContainerHost) {
@@ -88,7 +93,7 @@ export class ContainerRunner {
     const running = this.#process;
     if (running === undefined) return;
     const text = `Stopping container ${this.record.spec.name}`;
-    this.#host.event({ type: 'Normal', reason: 'Killing', message: text, fieldPath: this.#fieldPath });
+    this.#event('Normal', 'Killing', text);
     if (graceMs <= 0) {
       running.signal('SIGKILL');
       return;
@@ -101,6 +106,12 @@ export class ContainerRunner {
   /** SIGKILL, now. */
   kill(): void {
     this.#stop.abort();
+    this.#process?.signal('SIGKILL');
+  }
+
+  /** What the kernel does to a process that takes more memory than its container may have. */
+  killForMemory(): void {
+    this.#isOutOfMemory = this.#process !== undefined;
     this.#process?.signal('SIGKILL');
   }
 
@@ -117,6 +128,7 @@ export class ContainerRunner {
 
   /** The exit code, or undefined when no process was started because the pod ended first. */
   async #runOnce(): Promise<number | undefined> {
+    if (this.#host.pullFailsMs > 0) await this.#failToPull();
     const plan = await this.#planWithRetry();
     if (plan === undefined) return undefined;
     this.#countRestart();
@@ -133,12 +145,13 @@ export class ContainerRunner {
     const startedAt = this.record.state.running?.startedAt;
     const terminated = {
       exitCode,
-      reason: exitCode === 0 ? 'Completed' : 'Error',
+      reason: this.#isOutOfMemory ? 'OOMKilled' : exitCode === 0 ? 'Completed' : 'Error',
       ...(await this.#terminationMessage(exitCode, log)),
       ...(startedAt === undefined ? {} : { startedAt }),
       finishedAt: stamp(this.#host.clock.now()),
       containerID: this.record.containerID,
     };
+    this.#isOutOfMemory = false;
     this.#set({ terminated });
     return exitCode;
   }
@@ -151,15 +164,15 @@ export class ContainerRunner {
     } catch (error) {
       const message = startErrorMessage(plan, error);
       const finishedAt = stamp(this.#host.clock.now());
-      this.#host.event({ type: 'Warning', reason: 'Failed', message: `Error: ${message}`, fieldPath: this.#fieldPath });
+      this.#event('Warning', 'Failed', `Error: ${message}`);
       const { containerID } = this.record;
       const terminated = { exitCode: 128, reason: 'StartError', message, startedAt: '1970-01-01T00:00:00Z', finishedAt, containerID };
       this.#set({ terminated });
       return undefined;
     }
     this.#set({ running: { startedAt: stamp(this.#host.clock.now()) } });
-    this.#host.event({ type: 'Normal', reason: 'Created', message: `Created container: ${name}`, fieldPath: this.#fieldPath });
-    this.#host.event({ type: 'Normal', reason: 'Started', message: `Started container ${name}`, fieldPath: this.#fieldPath });
+    this.#event('Normal', 'Created', `Created container: ${name}`);
+    this.#event('Normal', 'Started', `Started container ${name}`);
     // The end may have been asked for while the process was being started.
     if (this.#ended) this.#process.signal('SIGKILL');
     return this.#process;
@@ -181,6 +194,33 @@ export class ContainerRunner {
     return log;
   }
 
+  /** As kubelet does with an image that the registry does not have: it tries, waits longer each time, and tries again. */
+  async #failToPull(): Promise<void> {
+    const { clock, pullFailsMs } = this.#host;
+    const image = this.record.spec.image ?? '';
+    const name = JSON.stringify(image);
+    const why = `failed to pull and unpack image ${name}: failed to resolve reference ${name}: ${image}: not found`;
+    const endMs = clock.now() + pullFailsMs;
+    const wait = (ms: number): Promise<void> => pause(clock, Math.min(ms, endMs - clock.now()), this.#ending);
+    const waits = (reason: string, message: string): void => {
+      this.#set({ waiting: { reason, message } });
+      this.#event('Warning', 'Failed', `Error: ${reason}`);
+    };
+    for (let delayMs = backOff.firstMs; clock.now() < endMs && !this.#ended; delayMs = Math.min(delayMs * 2, backOff.longestMs)) {
+      this.#event('Normal', 'Pulling', `Pulling image ${name}`);
+      this.#event('Warning', 'Failed', `Failed to pull image ${name}: ${why}`);
+      waits('ErrImagePull', why);
+      await wait(pullSyncMs);
+      this.#event('Normal', 'BackOff', `Back-off pulling image ${name}`);
+      waits('ImagePullBackOff', `Back-off pulling image ${name}: ErrImagePull: ${why}`);
+      await wait(delayMs);
+    }
+  }
+
+  #event(type: EventText['type'], reason: string, message: string): void {
+    this.#host.event({ type, reason, message, fieldPath: this.#fieldPath });
+  }
+
   /** Tries until everything the container refers to exists. Undefined when the pod ended first. */
   async #planWithRetry(): Promise<ProcessPlan | undefined> {
     const { spec } = this.record;
@@ -193,7 +233,7 @@ export class ContainerRunner {
         const reason = expected ? 'CreateContainerConfigError' : 'CreateContainerError';
         const { message } = error as Error;
         this.#set({ waiting: { reason, message } });
-        this.#host.event({ type: 'Warning', reason: 'Failed', message: `Error: ${message}`, fieldPath: this.#fieldPath });
+        this.#event('Warning', 'Failed', `Error: ${message}`);
         await pause(this.#host.clock, delayMs, this.#ending);
       }
     }
@@ -204,7 +244,7 @@ export class ContainerRunner {
   async #refuseImage(spec: Container): Promise<undefined> {
     const message = `Container image ${JSON.stringify(spec.image ?? '')} is not pulled: the sandbox runs pods as local processes. Give container "${spec.name}" a command.`;
     this.#set({ waiting: { reason: 'ErrImageNeverPull', message } });
-    this.#host.event({ type: 'Warning', reason: 'ErrImageNeverPull', message, fieldPath: this.#fieldPath });
+    this.#event('Warning', 'ErrImageNeverPull', message);
     await new Promise<void>((resolve) => {
       if (this.#ended) {
         resolve();
@@ -279,7 +319,7 @@ export class ContainerRunner {
     const ended = this.record.state;
     this.record.lastState = ended;
     this.#set({ waiting: { reason: 'CrashLoopBackOff', message: `back-off ${goDuration(delayMs)} ${what}` } });
-    this.#host.event({ type: 'Warning', reason: 'BackOff', message: `Back-off ${what}`, fieldPath: this.#fieldPath });
+    this.#event('Warning', 'BackOff', `Back-off ${what}`);
     await pause(this.#host.clock, delayMs, this.#ending);
     if (!this.#ended) return true;
     // The pod ends while the container waits: what it shows is how its last run ended.

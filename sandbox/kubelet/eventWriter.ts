@@ -45,7 +45,7 @@ export class EventWriter {
   }
 
   /** Writes one event about an object. Never throws. */
-  emit(component: 'kubelet' | 'default-scheduler', about: KubeObject & { readonly kind?: string }, text: EventText): void {
+  emit(component: string, about: KubeObject & { readonly kind?: string }, text: EventText): void {
     try {
       this.#prune();
       const identity = JSON.stringify([component, about.metadata.uid, text]);

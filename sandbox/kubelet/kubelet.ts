@@ -23,6 +23,7 @@ import { reportLost } from './lostPods.ts';
 import { asPod } from './podApi.ts';
 import { PodRunner, removePodDir } from './podRunner.ts';
 import { Reaper } from './reaper.ts';
+import { scenarioOf } from './scenario.ts';
 import { hasNode, schedule } from './scheduler.ts';
 
 export type { LogOptions } from './logReader.ts';
@@ -54,6 +55,8 @@ export class Kubelet {
   readonly #runners = new Map<string, PodRunner>();
   readonly #removals = new Set<Promise<void>>();
   readonly #unscheduled = new Map<string, StoredObject>();
+  /** By pod uid: until when a scenario keeps the pod off the node. */
+  readonly #holds = new Map<string, number>();
   readonly #stops: (() => void)[] = [];
   #node: Node | undefined;
 
@@ -184,11 +187,31 @@ export class Kubelet {
       log: this.#log,
       podIP,
       podDir: this.#podDir(uid),
+      nodeName: this.#nodeName,
     });
   }
 
   #schedule(object: StoredObject): void {
-    if (this.#node !== undefined) schedule(object, this.#node, { api: this.#api, events: this.#events, clock: this.#clock });
+    if (this.#node === undefined) return;
+    schedule(object, this.#node, { api: this.#api, events: this.#events, clock: this.#clock, full: this.#isHeld(object) });
+  }
+
+  /** A scenario may say that the node has no room for a pod, for ever or for a time. */
+  #isHeld(object: StoredObject): boolean {
+    const holdMs = scenarioOf(object).get('unschedulable');
+    if (holdMs === undefined) return false;
+    const { uid = '' } = object.metadata;
+    let untilMs = this.#holds.get(uid);
+    if (untilMs === undefined) {
+      this.#holds.set(uid, (untilMs = this.#clock.now() + holdMs));
+      if (holdMs !== Infinity) this.#clock.after(holdMs, () => this.#tryAgain(uid));
+    }
+    return this.#clock.now() < untilMs;
+  }
+
+  #tryAgain(uid: string): void {
+    const pod = this.#unscheduled.get(uid);
+    if (pod !== undefined) this.#guarded(pod, () => this.#schedule(pod));
   }
 
   /** A pod that has no process here any more needs no grace. */
@@ -197,6 +220,7 @@ export class Kubelet {
   }
 
   #forget(uid: string): void {
+    this.#holds.delete(uid);
     const runner = this.#runners.get(uid);
     runner?.gone();
     const ended = (runner?.done ?? Promise.resolve()).then(() => {

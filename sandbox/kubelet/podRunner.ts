@@ -2,6 +2,7 @@
  * One pod, from the moment this node accepts it to its last status: volumes, init containers in order, sidecars, then all containers at
  * once. A deletion, a deadline or the end of the sandbox cuts in at any point. All status writes of a turn of the event loop are one write.
  */
+import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import type { Container, Pod } from '../../operator/kube/builtin.ts';
 import { pods } from '../../operator/kube/builtin.ts';
@@ -13,10 +14,13 @@ import type { EventText, EventWriter } from './eventWriter.ts';
 import { pause, stamp } from './kubeletClock.ts';
 import type { KubeletClock } from './kubeletClock.ts';
 import type { Limiter } from './limiter.ts';
+import { collectPod, evictionMessage, loseNode, preempt } from './misfortune.ts';
 import { asPod, contentReader } from './podApi.ts';
 import { phaseOfExits, podStatus } from './podStatus.ts';
 import type { ContainerRecord, ContainerRole, PodEnd } from './podStatus.ts';
 import type { Reaper } from './reaper.ts';
+import { scenarioOf } from './scenario.ts';
+import type { Misfortune, Scenario } from './scenario.ts';
 import { makeVolumes } from './volumes.ts';
 
 export interface PodHost {
@@ -28,12 +32,15 @@ export interface PodHost {
   readonly log: (line: string) => void;
   readonly podIP: string;
   readonly podDir: string;
+  readonly nodeName: string;
 }
 
 const defaultGraceSeconds = 30;
 const volumeRetry = { firstMs: 500, longestMs: 10_000 };
 /** Sidecars get at least this when the pod's grace is used up. */
 const sidecarGraceMs = 2000;
+/** kubelet's grace when a resource is all but used up. */
+const evictionGraceMs = 1000;
 const deadlineMessage = 'Pod was active on the node longer than the specified deadline';
 
 export class PodRunner {
@@ -48,7 +55,12 @@ export class PodRunner {
   /** Of the deletion under way; our own status writes come back as changes and must not start it again. */
   #deletionGraceSeconds = Infinity;
   #end: PodEnd | undefined;
-  #endReason: { readonly reason: string; readonly message: string } | undefined;
+  #endReason: Omit<PodEnd, 'phase'> | undefined;
+  readonly #scenario: Scenario;
+  /** What the scenario has in store. */
+  readonly #ahead: { cancel(): void }[] = [];
+  #hasBegun = false;
+  #stuckUntilMs: number | undefined;
   #flushScheduled = false;
   #deadline: { cancel(): void } | undefined;
   #kill: { cancel(): void } | undefined;
@@ -59,6 +71,7 @@ export class PodRunner {
     this.#host = host;
     this.#object = object;
     this.#startTime = stamp(host.clock.now());
+    this.#scenario = scenarioOf(object);
     const pod = asPod(object);
     this.#containers = recordsOf(pod).map(
       (record) =>
@@ -71,7 +84,11 @@ export class PodRunner {
           limiter: host.limiter,
           reaper: host.reaper,
           ending: this.#ending.signal,
-          changed: () => this.#scheduleFlush(),
+          pullFailsMs: this.#scenario.get('image-pull-backoff') ?? 0,
+          changed: () => {
+            this.#beginScenario();
+            this.#scheduleFlush();
+          },
           event: (text) => this.#event(text),
         }),
     );
@@ -81,7 +98,7 @@ export class PodRunner {
   /** Takes note of a change of the object: a deletion, or a shorter grace for one that is under way. */
   changed(object: StoredObject): void {
     const { deletionTimestamp, deletionGracePeriodSeconds } = object.metadata;
-    if (deletionTimestamp === undefined) return;
+    if (deletionTimestamp === undefined || this.#silent || this.#overlooks(object)) return;
     this.#deleting = true;
     if (this.#end !== undefined) {
       this.#removeObject();
@@ -95,15 +112,72 @@ export class PodRunner {
 
   /** The object is gone: nothing waits for these processes any more. */
   gone(): void {
-    this.#silent = true;
-    this.#terminate(0);
+    for (const timer of this.#ahead.splice(0)) timer.cancel();
+    this.#fallSilent();
   }
 
   /** Ends all processes without a word to the API: the sandbox stops. */
   async stop(): Promise<void> {
+    this.gone();
+    await this.done;
+  }
+
+  #fallSilent(): void {
     this.#silent = true;
     this.#terminate(0);
-    await this.done;
+  }
+
+  /** A scenario may have the kubelet overlook a graceful deletion, for ever or for a time. */
+  #overlooks(object: StoredObject): boolean {
+    const stuckMs = this.#scenario.get('stuck-terminating') ?? 0;
+    if (stuckMs === 0 || object.metadata.deletionGracePeriodSeconds === 0) return false;
+    const { clock } = this.#host;
+    if (this.#stuckUntilMs === undefined) {
+      this.#stuckUntilMs = clock.now() + stuckMs;
+      if (stuckMs !== Infinity) this.#ahead.push(clock.after(stuckMs, () => this.changed(object)));
+    }
+    return clock.now() < this.#stuckUntilMs;
+  }
+
+  /** The first process runs: from now on the rest of the scenario takes its course. */
+  #beginScenario(): void {
+    if (this.#hasBegun || !this.#records.some(({ state }) => state.running !== undefined)) return;
+    this.#hasBegun = true;
+    for (const [what, delayMs] of this.#scenario) {
+      if (what.endsWith('-after')) this.#ahead.push(this.#host.clock.after(delayMs, () => this.#befall(what)));
+    }
+  }
+
+  #befall(what: Misfortune): void {
+    const over = this.#end !== undefined || this.#ending.signal.aborted;
+    try {
+      if (what === 'pod-gc-after') this.#collect();
+      else if (over) return;
+      else if (what === 'evict-after') this.#evict();
+      else if (what === 'oom-after') this.#containers.find(({ record }) => record.state.running !== undefined)?.killForMemory();
+      else if (what === 'preempt-after') preempt(this.#host, this.#object, randomUUID());
+      else if (what === 'node-lost-after') this.#loseNode();
+    } catch (error) {
+      this.#host.log(`scenario ${what} of pod ${this.#object.metadata.name} failed: ${(error as Error).message}`);
+    }
+  }
+
+  #evict(): void {
+    const message = evictionMessage(asPod(this.#object));
+    this.#endReason = { reason: 'Evicted', message, disrupted: true };
+    this.#event({ type: 'Warning', reason: 'Evicted', message });
+    this.#terminate(evictionGraceMs);
+  }
+
+  #loseNode(): void {
+    this.#fallSilent();
+    const deletion = loseNode(this.#host, this.#object);
+    if (deletion !== undefined) this.#ahead.push(deletion);
+  }
+
+  #collect(): void {
+    this.#fallSilent();
+    collectPod(this.#host, this.#object);
   }
 
   container(name: string): ContainerRunner | undefined {
@@ -120,6 +194,8 @@ export class PodRunner {
     try {
       this.#flush();
       this.#startDeadline();
+      const slowMs = this.#scenario.get('slow-start') ?? 0;
+      if (slowMs > 0) await pause(this.#host.clock, slowMs, this.#ending.signal);
       if (await this.#makeVolumes()) await this.#runContainers();
     } catch (error) {
       this.#host.log(`pod ${this.#object.metadata.name} failed in the kubelet: ${(error as Error).message}`);

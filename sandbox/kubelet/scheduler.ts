@@ -33,12 +33,14 @@ export function unschedulableReason(pod: Pod, node: Node): string | undefined {
   const terms = ((pod.spec.affinity ?? {}) as Affinity).nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
   const selected = selector.every(([key, value]) => labels[key] === value);
   const wanted = terms === undefined || terms.some((term) => (term.matchExpressions ?? []).every((one) => matches(one, labels)));
-  if (!selected || !wanted) return refusal("node(s) didn't match Pod's node affinity/selector");
-  return node.spec?.unschedulable === true ? refusal('node(s) were unschedulable') : undefined;
+  if (!selected || !wanted) return refusal("node(s) didn't match Pod's node affinity/selector", unhelpful);
+  return node.spec?.unschedulable === true ? refusal('node(s) were unschedulable', unhelpful) : undefined;
 }
 
-const refusal = (why: string): string =>
-  `0/1 nodes are available: 1 ${why}. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.`;
+const unhelpful = 'Preemption is not helpful for scheduling';
+
+const refusal = (why: string, preemption: string): string =>
+  `0/1 nodes are available: 1 ${why}. no new claims to deallocate, preemption: 0/1 nodes are available: 1 ${preemption}.`;
 
 function matches({ key, operator, values = [] }: Requirement, labels: Readonly<Record<string, string>>): boolean {
   const value = labels[key];
@@ -66,17 +68,20 @@ export interface SchedulerOptions {
   readonly api: SandboxApi;
   readonly events: EventWriter;
   readonly clock: KubeletClock;
+  /** A scenario says that the node has no room for this pod. */
+  readonly full: boolean;
 }
 
 /** Binds the pod, or writes why it waits. Does nothing for a pod that has a node, is going away or is another scheduler's. */
-export function schedule(object: StoredObject, node: Node, { api, events, clock }: SchedulerOptions): void {
+export function schedule(object: StoredObject, node: Node, { api, events, clock, full }: SchedulerOptions): void {
   const pod = asPod(object);
   const other = pod.spec.schedulerName !== undefined && pod.spec.schedulerName !== 'default-scheduler';
   if (hasNode(pod) || pod.metadata.deletionTimestamp !== undefined || other) return;
   const gated = gatesOf(pod).length > 0;
-  const why = gated ? 'Scheduling is blocked due to non-empty scheduling gates' : unschedulableReason(pod, node);
+  const noRoom = full ? refusal('Insufficient cpu', 'No preemption victims found for incoming pod') : undefined;
+  const why = gated ? 'Scheduling is blocked due to non-empty scheduling gates' : (unschedulableReason(pod, node) ?? noRoom);
   if (why === undefined) {
-    bind(object, node.metadata.name, { api, events, clock });
+    bind(object, node.metadata.name, { api, events });
     return;
   }
   const reason = gated ? 'SchedulingGated' : 'Unschedulable';
@@ -87,7 +92,7 @@ export function schedule(object: StoredObject, node: Node, { api, events, clock 
 
 export const hasNode = (pod: Pod): boolean => pod.spec.nodeName !== undefined && pod.spec.nodeName !== '';
 
-function bind(object: StoredObject, nodeName: string, { api, events }: SchedulerOptions): void {
+function bind(object: StoredObject, nodeName: string, { api, events }: Pick<SchedulerOptions, 'api' | 'events'>): void {
   const bound = api.update(pods, keyOf(object), (current) => {
     const pod = asPod(current);
     if (pod.metadata.uid !== object.metadata.uid || hasNode(pod)) return undefined;

@@ -56,6 +56,8 @@ export interface SandboxApi {
     mutate: (object: StoredObject) => StoredObject | undefined,
     subresource?: 'status',
   ): StoredObject | undefined;
+  /** A deletion as a client asks for it, with the object's own grace; only the object with this uid. */
+  delete(type: ResourceType, key: ObjectKey, uid: string): void;
   /** The end of a graceful deletion: grace 0, and only the object with this uid. Finalizers are still honoured. */
   remove(type: ResourceType, key: ObjectKey, uid: string): void;
 }
