@@ -25,12 +25,12 @@ export interface ControllerSettings {
 }
 
 export interface Wired {
-  /** To be called when the settings have changed: limits may have been raised. */
+  /** To be called when the settings have changed: what is under way is looked at again. */
   readonly settingsChanged: () => void;
 }
 
 export function setUpControllers(kit: OperatorKit, options: ControllerSettings): Wired {
-  const { settings } = options;
+  const settings = reachableSettings(options);
   const { client, events, clock, logger, metrics, manager } = kit;
   const scope = options.namespace === undefined ? {} : { namespace: options.namespace };
   const jobs = kit.informer(prowJobs, { ...scope, indexers: runIndexers, transform: summarize });
@@ -42,7 +42,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
   const access = { pods: podCache.store, writer: kit.writer(podCache), client };
   const common = { clock, logger, metrics, policy: settings };
   const start = settings();
-  const { controller, admission } = prowJobController({
+  const runs = prowJobController({
     ...common,
     jobs: jobs.store,
     writer: kit.writer(jobs),
@@ -52,7 +52,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     events,
     workers: start.prowJobs.workers,
   });
-  manager.addController(controller);
+  manager.addController(runs.controller);
   manager.addController(
     createPeriodicController({
       client,
@@ -78,15 +78,41 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     clusters: [{ alias: defaultAlias, store: podCache.store, access }],
     workers: start.cleanup.workers,
   });
-  for (const each of cleanup) manager.addController(each);
-  return { settingsChanged: () => admission.refresh() };
+  for (const each of cleanup.controllers) manager.addController(each);
+  return {
+    settingsChanged: () => {
+      if (settings() !== options.settings()) {
+        logger.warn('podNamespace or tenants name namespaces that this process does not watch; they take effect at the next start');
+      }
+      runs.settingsChanged();
+      cleanup.settingsChanged();
+    },
+  };
 }
 
 /** Pods may run outside the watched namespace when the settings say so; then they are watched wherever they are. */
 function podScope({ settings, namespace }: ControllerSettings): { readonly namespace?: string } {
-  if (namespace === undefined) return {};
-  const { podNamespace, tenants } = settings();
-  const elsewhere =
-    (podNamespace !== undefined && podNamespace !== namespace) || (tenants.get(namespace)?.some((other) => other !== namespace) ?? false);
-  return elsewhere ? {} : { namespace };
+  return namespace === undefined || isElsewhere(settings(), namespace) ? {} : { namespace };
+}
+
+function isElsewhere({ podNamespace, tenants }: Settings, namespace: string): boolean {
+  return (
+    (podNamespace !== undefined && podNamespace !== namespace) || (tenants.get(namespace)?.some((other) => other !== namespace) ?? false)
+  );
+}
+
+/**
+ * The settings, but for a change that would send pods where this process does not look: those fields keep the values of the start,
+ * because a pod that nobody watches would never end its run.
+ */
+function reachableSettings(options: ControllerSettings): () => Settings {
+  const { namespace } = podScope(options);
+  if (namespace === undefined) return options.settings;
+  const { podNamespace, tenants } = options.settings();
+  return () => {
+    const now = options.settings();
+    if (!isElsewhere(now, namespace)) return now;
+    const { podNamespace: _unwatched, ...rest } = now;
+    return { ...rest, tenants, ...(podNamespace === undefined ? {} : { podNamespace }) };
+  };
 }

@@ -44,9 +44,9 @@ export const settingsFileSchema = Type.Object(
       ),
       timeouts: section('Deadlines of a run that its own spec.timeouts does not set.', {
         queue: duration('From the creation of the run until its first pod may start.', '24h'),
-        unscheduled: duration('From the creation of the pod until a node is chosen.', '5m'),
-        pending: duration('From the choice of a node until the pod runs.', '10m'),
-        running: duration('From the start of the pod until its end.', '48h'),
+        unscheduled: duration('From the creation of the pod until a node has accepted it.', '5m'),
+        pending: duration('From the moment a node accepted the pod (its status.startTime) until the pod runs.', '10m'),
+        running: duration('From that same moment until the end of the pod.', '48h'),
       }),
       maxRevivals: count('Restarts of one run after infrastructure causes.', 3, 0),
       jobUrlTemplate: Type.Optional(

@@ -25,7 +25,7 @@ const aRun = (spec: Partial<ProwJobSpec> = {}, metadata: Partial<ProwJob['metada
   },
 });
 
-const built = (run: ProwJob, attempt = 1) => buildPod(run, planAttempt(run, attempt), defaultPolicy);
+const built = (run: ProwJob, attempt = 1) => buildPod(run, planAttempt(run, attempt, defaultPolicy));
 const environment = (run: ProwJob): Record<string, string | undefined> =>
   Object.fromEntries((built(run).spec.containers[0]?.env ?? []).map(({ name, value }) => [name, value]));
 
@@ -99,7 +99,7 @@ describe('U2 an undecorated pod', () => {
 });
 
 describe('U1 the environment', () => {
-  const buildId = planAttempt(aRun(), 1).buildId;
+  const buildId = planAttempt(aRun(), 1, defaultPolicy).buildId;
   const all = { CI: 'true', JOB_NAME: 'unit', BUILD_ID: buildId, BUILD_NUMBER: buildId, PROW_JOB_ID: 'run-1' };
   const repository = {
     REPO_OWNER: 'acme',

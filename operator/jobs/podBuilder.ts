@@ -28,6 +28,9 @@ export interface BuiltPod {
   };
 }
 
+/** What the settings say about the place of pods. */
+export type PlacePolicy = Pick<JobPolicy, 'podNamespace' | 'tenants'>;
+
 /** The spec asks for something that cannot be done. Final: a spec never changes. */
 export class InvalidSpecError extends Error {
   readonly code = 'InvalidSpec';
@@ -40,24 +43,26 @@ export class InvalidSpecError extends Error {
   }
 }
 
-/** An attempt before it is written down: its number, the name of its pod and its build id. */
+/** An attempt as it is written down before its pod is made. Changed settings change nothing about it any more. */
 export interface AttemptPlan {
   readonly number: number;
   readonly podName: string;
+  readonly podNamespace: string;
   readonly buildId: string;
 }
 
-export function planAttempt(run: ProwJob, number: number): AttemptPlan {
+export function planAttempt(run: ProwJob, number: number, policy: PlacePolicy): AttemptPlan {
   const createdMs = timeMs(run.metadata.creationTimestamp) ?? 0;
   const uid = run.metadata.uid ?? `${run.metadata.namespace ?? ''}/${run.metadata.name}`;
-  return { number, podName: podNameOf(run.metadata.name, number), buildId: buildIdOf({ createdMs, uid, attempt: number }) };
+  const podNamespace = podNamespaceOf(run, policy);
+  return { number, podName: podNameOf(run.metadata.name, number), podNamespace, buildId: buildIdOf({ createdMs, uid, attempt: number }) };
 }
 
 /**
  * Where the pod runs: the namespace the run names, if the settings list it for this tenant; else the settings' pod namespace; else the
  * run's own.
  */
-export function podNamespaceOf(run: ProwJob, policy: Pick<JobPolicy, 'podNamespace' | 'tenants'>): string {
+export function podNamespaceOf(run: ProwJob, policy: PlacePolicy): string {
   const own = run.metadata.namespace ?? '';
   const wanted = run.spec.namespace;
   if (wanted !== undefined && wanted !== '' && (policy.tenants.get(own)?.includes(wanted) ?? false)) return wanted;
@@ -81,7 +86,7 @@ export function specProblem(run: ProwJob): InvalidSpecError | undefined {
 }
 
 /** Throws InvalidSpecError. */
-export function buildPod(run: ProwJob, plan: AttemptPlan, policy: Pick<JobPolicy, 'podNamespace' | 'tenants'>): BuiltPod {
+export function buildPod(run: ProwJob, plan: AttemptPlan): BuiltPod {
   const problem = specProblem(run);
   const podSpec = run.spec.pod_spec;
   if (problem !== undefined || podSpec === undefined) throw problem ?? new InvalidSpecError('spec.pod_spec', 'there is no pod to run');
@@ -90,7 +95,7 @@ export function buildPod(run: ProwJob, plan: AttemptPlan, policy: Pick<JobPolicy
     kind: 'Pod',
     metadata: {
       name: plan.podName,
-      namespace: podNamespaceOf(run, policy),
+      namespace: plan.podNamespace,
       labels: podLabels(run, plan.number, plan.buildId),
       annotations: podAnnotations(run),
     },

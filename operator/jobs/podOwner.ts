@@ -31,9 +31,13 @@ export function ownerOf(pod: PodShape, run: ProwJob): PodOwner {
   return runKeyOfPod(pod) === runKeyOf(run) ? 'former' : 'stranger';
 }
 
-/** Whether pods of this run may lie in this namespace. A pod that claims a run from anywhere else is not believed. */
+/**
+ * Whether pods of this run may lie in this namespace: where the settings allow it now, or where an attempt was sent when they did. A pod
+ * that claims a run from anywhere else is not believed.
+ */
 export function mayHostPod(run: ProwJob, namespace: string, policy: Pick<JobPolicy, 'podNamespace' | 'tenants'>): boolean {
   const own = run.metadata.namespace ?? '';
+  if (run.status?.attempts?.some((attempt) => attempt.pod_namespace === namespace) === true) return true;
   return namespace === own || namespace === policy.podNamespace || (policy.tenants.get(own)?.includes(namespace) ?? false);
 }
 

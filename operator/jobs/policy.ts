@@ -7,11 +7,11 @@
 export interface DeadlinePolicy {
   /** From the run's creation until its first pod may start. */
   readonly queueMs: number;
-  /** From the pod's creation until a node is chosen. */
+  /** From the pod's creation until a node has accepted it. */
   readonly unscheduledMs: number;
-  /** From the choice of a node until the pod runs. */
+  /** From the acceptance (status.startTime of the pod) until the pod runs. */
   readonly pendingMs: number;
-  /** From the start of the pod until its end. */
+  /** From the acceptance, too, until the pod's end. */
   readonly runningMs: number;
 }
 

@@ -4,11 +4,12 @@ import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob, ProwJobSpec } from '../../crds/v1/prowJob.ts';
 import { annotation, label } from '../../operator/jobs/labels.ts';
 import { podIndexers } from '../../operator/jobs/podOwner.ts';
-import { defaultPolicy } from '../../operator/jobs/policy.ts';
+import { defaultPolicy, type JobPolicy } from '../../operator/jobs/policy.ts';
 import { stamp } from '../../operator/jobs/runState.ts';
 import type { Pod, PodPhase } from '../../operator/kube/builtin.ts';
 import { ApiError } from '../../operator/kube/errors.ts';
 import type { ObjectKey } from '../../operator/kube/objects.ts';
+import type { Controller } from '../../operator/runtime/controller.ts';
 import { silentLogger } from '../../operator/runtime/logger.ts';
 import { Metrics } from '../../operator/runtime/metrics.ts';
 import { Store } from '../../operator/runtime/store.ts';
@@ -37,7 +38,9 @@ class Cluster {
   readonly onlyLive = new Map<string, ProwJob>();
   failDelete: Error | undefined;
   readonly #stop = new AbortController();
-  readonly #controllers;
+  readonly #controllers: readonly Controller[];
+  readonly settingsChanged: () => void;
+  policy: JobPolicy = policy;
   #version = 1;
 
   constructor() {
@@ -51,17 +54,19 @@ class Cluster {
       const run = this.onlyLive.get(`${namespace}/${name}`);
       return run === undefined ? Promise.reject(notFound()) : Promise.resolve(run as never);
     };
-    this.#controllers = cleanupControllers({
+    const { controllers, settingsChanged } = cleanupControllers({
       jobs: this.jobs,
       writer: { delete: this.#remove('run', this.jobs) },
       client: { get },
       periodics: this.periodics,
       clusters: [{ alias: 'default', store: this.pods, access }],
-      policy: () => policy,
+      policy: () => this.policy,
       metrics: this.metrics,
       clock: this.clock,
       logger: silentLogger,
     });
+    this.#controllers = controllers;
+    this.settingsChanged = settingsChanged;
     for (const controller of this.#controllers) void controller.run(this.#stop.signal);
   }
 
@@ -313,5 +318,36 @@ describe('runs', () => {
     cluster.periodics.apply({ type: 'ADDED', object: { ...nightly, metadata: { ...nightly.metadata, uid: 'p2' } } });
     cluster.addRun(run('last', { completedAgoMs: 49 * hourMs, periodic: 'p1' }));
     expect(await cluster.pass()).toEqual(['run last']);
+  });
+});
+
+describe('changed settings', () => {
+  const change = (next: Partial<JobPolicy['cleanup']>): void => {
+    cluster.policy = { ...policy, cleanup: { ...policy.cleanup, ...next } };
+    cluster.settingsChanged();
+  };
+  it('a shorter time holds at once', async () => {
+    cluster.addRun(run('old', { completedAgoMs: hourMs }));
+    cluster.addPod(pod('old'));
+    cluster.policy = { ...policy, cleanup: { ...policy.cleanup, podTTLMs: 40 * hourMs } };
+    expect(await cluster.pass()).toEqual([]);
+    change({ podTTLMs: hourMs });
+    expect(await cluster.pass()).toEqual(['pod old-pod']);
+    change({ prowJobTTLMs: hourMs });
+    expect(await cluster.pass()).toEqual(['pod old-pod', 'run old']);
+  });
+  it('a longer time holds for what waits already', async () => {
+    cluster.addRun(run('old', { completedAgoMs: 47 * hourMs }));
+    expect(await cluster.pass()).toEqual([]);
+    change({ prowJobTTLMs: 50 * hourMs });
+    expect(await cluster.pass(2 * hourMs)).toEqual([]);
+    expect(await cluster.pass(hourMs)).toEqual(['run old']);
+  });
+  it('a shorter patience with orphans holds at once', async () => {
+    cluster.policy = { ...policy, cleanup: { ...policy.cleanup, orphanAgeMs: hourMs } };
+    cluster.addPod(pod('lost', { ageMs: hourMs / 2 }));
+    expect(await cluster.pass()).toEqual([]);
+    change({ orphanAgeMs: 1000 });
+    expect(await cluster.pass()).toEqual(['pod lost-pod']);
   });
 });

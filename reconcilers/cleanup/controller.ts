@@ -33,7 +33,13 @@ export interface CleanupControllersOptions {
   readonly workers?: number;
 }
 
-export function cleanupControllers(options: CleanupControllersOptions): readonly Controller[] {
+export interface CleanupControllers {
+  readonly controllers: readonly Controller[];
+  /** To be called after a change of the settings: what may go earlier goes at once, and what may stay longer stays. */
+  readonly settingsChanged: () => void;
+}
+
+export function cleanupControllers(options: CleanupControllersOptions): CleanupControllers {
   const { jobs, policy, clock, logger } = options;
   const metrics = cleanupMetrics(options.metrics);
   const common = { workers: options.workers ?? 4, clock, logger, metrics: options.metrics };
@@ -48,7 +54,7 @@ export function cleanupControllers(options: CleanupControllersOptions): readonly
   runs.watch({ store: options.periodics }, ({ type, object }) =>
     type === 'deleted' ? jobs.byIndex(runsByPeriodic, object.metadata.uid ?? '').map(keyOf) : [],
   );
-  const pods = options.clusters.map(({ alias, store, access }) => {
+  const podControllers = options.clusters.map(({ alias, store, access }) => {
     const controller = new Controller({
       ...common,
       name: alias === 'default' ? 'cleanup-pods' : `cleanup-pods-${alias}`,
@@ -59,9 +65,15 @@ export function cleanupControllers(options: CleanupControllersOptions): readonly
     controller.watch({ store: jobs }, ({ type, object }) =>
       type === 'deleted' || isComplete(object) ? store.byIndex('run', runKeyOf(object)).map(keyOf) : [],
     );
-    return controller;
+    return { controller, store };
   });
-  return [runs, ...pods];
+  const settingsChanged = (): void => {
+    for (const run of jobs.list()) if (isComplete(run)) runs.enqueue(keyOf(run), { priority: 'resync' });
+    for (const { controller, store } of podControllers) {
+      for (const pod of store.list()) controller.enqueue(keyOf(pod), { priority: 'resync' });
+    }
+  };
+  return { controllers: [runs, ...podControllers.map(({ controller }) => controller)], settingsChanged };
 }
 
 /** A run that has finished, and the one that was the newest of its Periodic until now. */

@@ -18,7 +18,8 @@ import type { Metrics } from '../../operator/runtime/metrics.ts';
 import type { Change, Store } from '../../operator/runtime/store.ts';
 import { Admission } from './admission.ts';
 import { prowJobMetrics } from './metrics.ts';
-import { ProwJobReconciler, type EventSink, type StatusWriter } from './reconciler.ts';
+import { ProwJobReconciler, type StatusWriter } from './reconciler.ts';
+import type { EventSink } from './tell.ts';
 
 export interface ProwJobControllerOptions {
   readonly jobs: Store<ProwJob>;
@@ -38,8 +39,9 @@ export interface ProwJobControllerOptions {
 
 export interface ProwJobController {
   readonly controller: Controller;
-  /** Call refresh() after a change of the limits in the settings. */
   readonly admission: Admission;
+  /** To be called after a change of the settings: limits and deadlines of runs that are under way hold at once. */
+  readonly settingsChanged: () => void;
 }
 
 export function prowJobController(options: ProwJobControllerOptions): ProwJobController {
@@ -55,7 +57,11 @@ export function prowJobController(options: ProwJobControllerOptions): ProwJobCon
   if (options.buildClusters !== undefined) {
     controller.watch({ store: options.buildClusters }, ({ object }) => waitingFor(jobs, object));
   }
-  return { controller, admission };
+  const settingsChanged = (): void => {
+    admission.refresh();
+    for (const run of jobs.list()) if (!isComplete(run) && isOurs(run)) controller.enqueue(keyOf(run), { priority: 'resync' });
+  };
+  return { controller, admission, settingsChanged };
 }
 
 function feed<T extends Pod | ProwJob>(store: Store<T>, take: (change: Change<T>) => void): void {

@@ -4,7 +4,7 @@
  */
 import type { Attempt, ProwJobState, RunReason, WaitReason } from '../../crds/v1/prowJob.ts';
 import { deadlinesOf, isRetried, maxAttemptsOf } from '../../operator/jobs/deadlines.ts';
-import { planAttempt, specProblem, type AttemptPlan } from '../../operator/jobs/podBuilder.ts';
+import { planAttempt, podNamespaceOf, specProblem, type AttemptPlan } from '../../operator/jobs/podBuilder.ts';
 import {
   deletionAskedMs,
   phaseOfPod,
@@ -147,8 +147,8 @@ function clusterUnavailable(given: Case): Decision | undefined {
   return { do: 'wait', afterMs, waiting: { reason: 'ClusterUnavailable', message: cluster.message } };
 }
 
-function start({ scope }: Case): Decision | undefined {
-  return scope.status.state === 'triggered' ? { do: 'start', plan: planAttempt(scope.run, 1) } : undefined;
+function start({ scope, policy }: Case): Decision | undefined {
+  return scope.status.state === 'triggered' ? { do: 'start', plan: planAttempt(scope.run, 1, policy) } : undefined;
 }
 
 function attemptOver(given: Case): Decision | undefined {
@@ -164,7 +164,7 @@ function attemptOver(given: Case): Decision | undefined {
   const occupied = waitForPod(scope.pod, nowMs);
   if (occupied !== undefined) return occupied;
   const number = Math.max(...scope.attempts.map((attempt) => attempt.number), 0) + 1;
-  return { do: 'start', plan: planAttempt(scope.run, number), end };
+  return { do: 'start', plan: planAttempt(scope.run, number, policy), end };
 }
 
 const finish = (end: AttemptEnd): Finish => ({ do: 'finish', state: end.state, reason: end.cause, description: end.message, end });
@@ -248,9 +248,11 @@ function podMissing(given: Case): Decision | undefined {
   if (scope.pod !== undefined) return undefined;
   const problem = specProblem(scope.run);
   if (problem !== undefined) return refuse(problem.message);
-  if (attempt === undefined) return { do: 'start', plan: planAttempt(scope.run, 1) };
+  if (attempt === undefined) return { do: 'start', plan: planAttempt(scope.run, 1, policy) };
   const leftMs = podDeadlineMs(attempt, deadlinesOf(scope.run.spec, policy.prowJobs.timeouts), nowMs) - nowMs;
-  if (leftMs > 0) return { do: 'createPod', plan: { number: attempt.number, podName: attempt.pod_name, buildId: attempt.build_id } };
+  const podNamespace = attempt.pod_namespace ?? podNamespaceOf(scope.run, policy);
+  if (leftMs > 0)
+    return { do: 'createPod', plan: { number: attempt.number, podName: attempt.pod_name, podNamespace, buildId: attempt.build_id } };
   const because = scope.status.waiting?.message ?? '';
   const message = `Pod ${attempt.pod_name} could not be created within the queue deadline. ${because}`.trimEnd();
   return finish(over('QueueTimeout', 'error', message));

@@ -11,8 +11,9 @@ import type { AttemptPlan } from '../../operator/jobs/podBuilder.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
 import { isAbortRequested, statusOf } from '../../operator/jobs/runState.ts';
 import { changedFields } from '../../operator/jobs/statusPatch.ts';
+import type { Pod } from '../../operator/kube/builtin.ts';
 import type { CallOptions } from '../../operator/kube/client.ts';
-import { keyOf, type KubeObject, type ObjectKey } from '../../operator/kube/objects.ts';
+import { keyOf, type ObjectKey } from '../../operator/kube/objects.ts';
 import { ReconcileError } from '../../operator/runtime/errors.ts';
 import type { ReconcileContext, Reconciler, Result } from '../../operator/runtime/reconciler.ts';
 import type { StoreReader } from '../../operator/runtime/store.ts';
@@ -23,14 +24,11 @@ import { readScope, type Scope } from './scope.ts';
 import { statusAfter, type News } from './status.ts';
 import { createPod } from './steps/createPod.ts';
 import { deletePods } from './steps/deletePods.ts';
+import { tell, type EventSink } from './tell.ts';
 
 export interface StatusWriter {
   /** The response is in the cache when the promise resolves. */
   patchStatus(key: ObjectKey, body: { readonly status: object; readonly metadata?: object }, options?: CallOptions): Promise<ProwJob>;
-}
-
-export interface EventSink {
-  event(regarding: KubeObject, type: 'Normal' | 'Warning', reason: string, note: string, action?: string): void;
 }
 
 export interface ProwJobDeps {
@@ -43,6 +41,9 @@ export interface ProwJobDeps {
   readonly events: EventSink;
   readonly metrics: ProwJobMetrics;
 }
+
+/** How often a pod that the cache does not show is asked for. */
+const unseenPodMs = 30_000;
 
 interface Pass extends Case {
   readonly ctx: ReconcileContext;
@@ -62,7 +63,10 @@ export class ProwJobReconciler implements Reconciler {
     if (run === undefined || run.metadata.deletionTimestamp !== undefined) return {};
     const policy = this.#deps.policy();
     const pass: Pass = { scope: readScope(run, this.#deps.clusters, policy), policy, nowMs: ctx.clock.now(), ctx };
-    return this.#carryOut(decide(pass), pass);
+    const decision = decide(pass);
+    if (ctx.logger.debugEnabled)
+      ctx.logger.debug('Decided', { do: decision.do, state: pass.scope.status.state, phase: pass.scope.pod?.status?.phase });
+    return this.#carryOut(decision, pass);
   }
 
   async #carryOut(decision: Decision, pass: Pass): Promise<Result> {
@@ -116,13 +120,13 @@ export class ProwJobReconciler implements Reconciler {
     const latest = this.#deps.jobs.get(keyOf(pass.scope.run));
     if (latest === undefined || isAbortRequested(latest)) return { requeueAfterMs: 0 };
     const { run } = pass.scope;
-    const outcome = await createPod({ run, plan, policy: pass.policy, access: accessOf(pass.scope), signal: pass.ctx.signal });
+    const outcome = await createPod({ run, plan, access: accessOf(pass.scope), signal: pass.ctx.signal });
     switch (outcome.kind) {
       case 'created':
         this.#deps.metrics.podCreated();
         return {};
       case 'found':
-        return {};
+        return this.#found(outcome.pod, pass);
       case 'rejected':
         this.#deps.metrics.podRefused(true);
         await this.#finish(rejected(outcome.message), pass);
@@ -133,6 +137,13 @@ export class ProwJobReconciler implements Reconciler {
         if (outcome.error === undefined) return { requeueAfterMs: 60_000 };
         throw retryLater(outcome.message, outcome.error);
     }
+  }
+
+  /** The pod is there and the cache does not show it: not yet, or never, when nobody watches that namespace any more. */
+  async #found(pod: Pod, pass: Pass): Promise<Result> {
+    const seen: Pass = { ...pass, scope: { ...pass.scope, pod } };
+    const { requeueAfterMs } = await this.#carryOut(decide(seen), seen);
+    return { requeueAfterMs: Math.min(unseenPodMs, requeueAfterMs ?? unseenPodMs) };
   }
 
   async #finish({ do: _do, ...news }: Finish, pass: Pass): Promise<void> {
@@ -150,29 +161,8 @@ export class ProwJobReconciler implements Reconciler {
     const { resourceVersion } = scope.run.metadata;
     const run = await this.#deps.writer.patchStatus(keyOf(scope.run), { metadata: { resourceVersion }, status }, { signal: ctx.signal });
     this.#deps.metrics.transition(scope.run, before, after, scope.pod ?? scope.lastPod);
-    this.#tell(run, news);
+    tell(run, news, { events: this.#deps.events, logger: ctx.logger });
     return { ...pass, scope: { ...scope, run, status: after, attempts: after.attempts ?? scope.attempts } };
-  }
-
-  /** Events for what a person may have to look at. Plain progress is in the status, and would cost two more writes for each run. */
-  #tell(run: ProwJob, news: News): void {
-    const regarding = { apiVersion: 'prow.k8s.io/v1', kind: 'ProwJob', metadata: run.metadata };
-    const { events } = this.#deps;
-    if (news.kind === 'adopted')
-      events.event(regarding, 'Normal', 'PodAdopted', `Pod ${news.pod.metadata.name} of this run was there already.`);
-    if (news.kind === 'started' && news.end !== undefined) {
-      events.event(regarding, 'Warning', news.end.cause, `${news.end.message} Attempt ${news.plan.number} follows.`, 'Retry');
-    }
-    if (news.kind === 'waiting' && news.waiting !== undefined)
-      events.event(regarding, 'Normal', news.waiting.reason, news.waiting.message, 'Wait');
-    if (news.kind !== 'finished' || news.state === 'success') return;
-    events.event(
-      regarding,
-      news.state === 'aborted' && news.reason === 'Aborted' ? 'Normal' : 'Warning',
-      news.reason,
-      news.description,
-      'Finish',
-    );
   }
 }
 

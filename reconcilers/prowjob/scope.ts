@@ -9,6 +9,7 @@ import { isPodFinished } from '../../operator/jobs/podShape.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
 import { clusterOf, createdMsOf, stamp, statusOf } from '../../operator/jobs/runState.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
+import type { ObjectKey } from '../../operator/kube/objects.ts';
 
 export interface Scope {
   readonly run: ProwJob;
@@ -30,12 +31,16 @@ export function readScope(run: ProwJob, clusters: Clusters, policy: JobPolicy): 
   const attempts = attemptsOf(run, status);
   const base = { run, status, cluster, attempts };
   if (cluster.state !== 'ready') return { ...base, pod: undefined, lastPod: undefined, livePods: [] };
-  const name = attempts.at(-1)?.pod_name ?? run.metadata.name;
+  const latest = attempts.at(-1);
+  const name = latest?.pod_name ?? run.metadata.name;
   const own = cluster.access.pods
     .byIndex('run', runKeyOf(run))
     .filter((pod) => ownerOf(pod, run) === 'own' && mayHostPod(run, pod.metadata.namespace ?? '', policy));
-  const pod = own.find((candidate) => candidate.metadata.name === name);
-  const lastPod = pod === undefined && attempts.length > 0 ? lastPodOf(run, name, cluster.access, policy) : undefined;
+  const pod = own.find(
+    ({ metadata }) => metadata.name === name && (metadata.namespace ?? '') === (latest?.pod_namespace ?? metadata.namespace ?? ''),
+  );
+  const place = latest?.pod_namespace ?? podNamespaceOf(run, policy);
+  const lastPod = pod === undefined && latest !== undefined ? lastPodOf(run, { namespace: place, name }, cluster.access) : undefined;
   const livePods = own.filter((candidate) => !isPodFinished(candidate) && candidate.metadata.deletionTimestamp === undefined);
   return { ...base, pod, lastPod, livePods };
 }
@@ -47,7 +52,7 @@ function attemptsOf(run: ProwJob, status: ProwJobStatus): readonly Attempt[] {
   return [{ number: 1, pod_name: status.pod_name, build_id: status.build_id ?? '', started }];
 }
 
-function lastPodOf(run: ProwJob, name: string, access: PodAccess, policy: JobPolicy): Pod | undefined {
-  const last = access.pods.lastDeleted({ namespace: podNamespaceOf(run, policy), name });
+function lastPodOf(run: ProwJob, key: ObjectKey, access: PodAccess): Pod | undefined {
+  const last = access.pods.lastDeleted(key);
   return last !== undefined && ownerOf(last, run) === 'own' ? last : undefined;
 }

@@ -6,7 +6,6 @@ import type { ProwJob } from '../../../crds/v1/prowJob.ts';
 import type { PodAccess } from '../../../operator/clusters/clusters.ts';
 import { buildPod, type AttemptPlan } from '../../../operator/jobs/podBuilder.ts';
 import { ownerOf } from '../../../operator/jobs/podOwner.ts';
-import type { JobPolicy } from '../../../operator/jobs/policy.ts';
 import { pods, type Pod } from '../../../operator/kube/builtin.ts';
 import {
   ApiError,
@@ -20,7 +19,9 @@ import {
 import { formatKey } from '../../../operator/kube/objects.ts';
 
 export type CreateOutcome =
-  | { readonly kind: 'created' | 'found' }
+  | { readonly kind: 'created' }
+  /** It was there already, as the API server has it now. */
+  | { readonly kind: 'found'; readonly pod: Pod }
   /** For good: the message is for the user. */
   | { readonly kind: 'rejected'; readonly message: string }
   /** It will pass. With an error: try again with backoff. Without: an event will tell. */
@@ -29,14 +30,13 @@ export type CreateOutcome =
 export interface CreateInput {
   readonly run: ProwJob;
   readonly plan: AttemptPlan;
-  readonly policy: JobPolicy;
   readonly access: PodAccess;
   readonly signal: AbortSignal;
 }
 
 /** Throws only what says nothing about the pod: no answer came, or the API server is not well. */
 export async function createPod(input: CreateInput): Promise<CreateOutcome> {
-  const pod: Pod = buildPod(input.run, input.plan, input.policy);
+  const pod: Pod = buildPod(input.run, input.plan);
   try {
     await input.access.writer.create(pod, { signal: input.signal });
     return { kind: 'created' };
@@ -62,7 +62,7 @@ async function nameTaken({ run, access, signal }: CreateInput, wanted: Pod): Pro
   }
   switch (ownerOf(present, run)) {
     case 'own':
-      return { kind: 'found' };
+      return { kind: 'found', pod: present };
     case 'former':
       return { kind: 'held', message: `Pod ${key.name} of an earlier run with this name is still there.` };
     case 'stranger':

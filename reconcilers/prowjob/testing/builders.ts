@@ -47,7 +47,7 @@ export function aRun({ name = 'run', namespace = 'ci', uid = `uid-${name}`, crea
 /** A run whose newest attempt has been recorded, with as many attempts as asked for. */
 export function pendingRun(parts: RunParts = {}, attempts = 1): ProwJob {
   const run = aRun(parts);
-  const plans = Array.from({ length: attempts }, (_, index) => planAttempt(run, index + 1));
+  const plans = Array.from({ length: attempts }, (_, index) => planAttempt(run, index + 1, defaultPolicy));
   const last = plans.at(-1)!;
   const status: ProwJobStatus = {
     state: 'pending',
@@ -58,6 +58,7 @@ export function pendingRun(parts: RunParts = {}, attempts = 1): ProwJob {
     attempts: plans.map((plan, index) => ({
       number: plan.number,
       pod_name: plan.podName,
+      pod_namespace: plan.podNamespace,
       build_id: plan.buildId,
       started: ago(0),
       ...(index < plans.length - 1 ? { finished: ago(0), cause: 'Evicted' as const } : {}),
@@ -83,7 +84,7 @@ export function podOf(
 ): Pod {
   // The pod of a decorated run is upstream's work; for these tests it looks like any other.
   const { decoration_config: _ignored, ...spec } = run.spec;
-  const built = buildPod({ ...run, spec }, planAttempt(run, attempt), defaultPolicy);
+  const built = buildPod({ ...run, spec }, planAttempt(run, attempt, defaultPolicy));
   return {
     ...built,
     metadata: {

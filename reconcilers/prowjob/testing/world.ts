@@ -56,6 +56,8 @@ export interface RecordedEvent {
 export interface OperatorOptions {
   readonly policy?: Partial<JobPolicy['prowJobs']>;
   readonly podNamespace?: string;
+  /** Only the pods of this namespace are in the cache. */
+  readonly watchPodsOf?: string;
   readonly crash?: CrashPoint;
   readonly clock?: Clock;
   /** Answers a write instead of the server, when it returns something. */
@@ -116,6 +118,8 @@ export interface Operator {
   readonly crashed: () => boolean;
   /** Changes what the settings say. */
   setPolicy(policy: Partial<JobPolicy['prowJobs']>): void;
+  /** The same for where pods go; undefined: into the namespace of their run. */
+  setPodNamespace(podNamespace: string | undefined): void;
   stop(): Promise<void>;
 }
 
@@ -244,10 +248,16 @@ async function startOperator(inner: Transport, options: OperatorOptions): Promis
   };
   const common = { client, clock: realClock, logger };
   const jobs = new Informer<ProwJob>({ ...common, type: prowJobs, transform: summarize });
-  const podCache = new Informer<Pod>({ ...common, type: pods, labelSelector: podSelector, indexers: podIndexers });
+  const podCache = new Informer<Pod>({
+    ...common,
+    type: pods,
+    labelSelector: podSelector,
+    indexers: podIndexers,
+    ...(options.watchPodsOf === undefined ? {} : { namespace: options.watchPodsOf }),
+  });
   const clusterCache = new Informer({ ...common, type: buildClusters });
   const access = { pods: podCache.store, writer: new ObjectWriter(client, pods, podCache.store), client };
-  const { controller, admission } = prowJobController({
+  const { controller, admission, settingsChanged } = prowJobController({
     jobs: jobs.store,
     writer: new ObjectWriter<ProwJob>(client, prowJobs, jobs.store),
     clusters: new LocalClusters(access, clusterCache.store),
@@ -274,7 +284,12 @@ async function startOperator(inner: Transport, options: OperatorOptions): Promis
     crashed: () => transport.crashed,
     setPolicy(change) {
       policy = { ...policy, prowJobs: { ...policy.prowJobs, ...change } };
-      admission.refresh();
+      settingsChanged();
+    },
+    setPodNamespace(podNamespace) {
+      const { podNamespace: _before, ...rest } = policy;
+      policy = podNamespace === undefined ? rest : { ...rest, podNamespace };
+      settingsChanged();
     },
     stop() {
       stopped ??= (async () => {
