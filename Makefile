@@ -2,7 +2,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint typecheck format generate verify coverage cluster cluster-down clean
+.PHONY: help setup demo sandbox test lint typecheck format generate verify coverage image cluster cluster-down clean
 
 help: ## Show what can be done here
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ verify: setup ## Fail if a generated file is not what its source says
 
 coverage: setup ## Tests with line coverage
 	vitest run --coverage
+
+image: setup ## The operator's image as an OCI archive, dist/prow-operator-image.tar, without docker
+	@node tools/image.ts
 
 cluster: setup ## A real one-node Kubernetes on this machine (root on Debian, or kind where docker answers)
 	@node e2e/cluster/cluster.ts up
