@@ -6,6 +6,7 @@ import { Command } from 'commander';
 
 import type { RunOptions } from './commands/run.ts';
 import type { SandboxOptions } from './commands/sandbox.ts';
+import type { SelfTestOptions } from './commands/selfTest.ts';
 import type { ValidateOptions } from './commands/validate.ts';
 import { version } from './version.ts';
 
@@ -49,6 +50,22 @@ program
   .action(async (options: SandboxOptions) => {
     const { sandbox } = await import('./commands/sandbox.ts');
     process.exitCode = await sandbox(options);
+  });
+
+program
+  .command('selftest')
+  .description('ask a running operator for two runs, as a user would, and check what it makes of them; the pod of `helm test`')
+  .option('--kubeconfig <file>', 'kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the pod service account)')
+  .requiredOption('--namespace <name>', 'where the ProwJob and the Periodic are made')
+  .requiredOption('--pod-spec <json>', 'the pod_spec of both runs')
+  .requiredOption('--expect-log <text>', 'what must be in the log of both runs')
+  .option('--timeout <duration>', 'how long all of it may take', '3m')
+  .option('--metrics-url <url...>', 'where replicas of the operator serve metrics', [])
+  .option('--operator-pods <namespace/selector>', 'the same by pods: the replicas of the operator')
+  .option('--metrics-port <port>', 'the port of --operator-pods', '8080')
+  .action(async (options: SelfTestOptions) => {
+    const { selfTest } = await import('./commands/selfTest.ts');
+    process.exitCode = await selfTest(options);
   });
 
 await program.parseAsync();

@@ -279,6 +279,12 @@ const test = group('The pod of `helm test`.', {
     command: texts('Its command.'),
     args: texts('Its arguments.', ['--version']),
     log: text("What must be in its log. Empty: the operator's version."),
+    securityContext: kubernetes('Its security context.', {
+      allowPrivilegeEscalation: false,
+      runAsNonRoot: true,
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    }),
   }),
   resources: kubernetes('Requests and limits of the pod and of the two runs.', {
     requests: { cpu: '50m', memory: '64Mi' },

@@ -281,7 +281,7 @@ describe.skipIf(kubeconfig === '')('the policies of the chart on a real API serv
   it('let metadata of what is there already be changed', async () => {
     const key = { namespace: namespaces.default, name: 'probe' };
     const offender = podSpec({ hostPID: true });
-    await asOperator.create(prowJobs, prowJob('default', offender));
+    await asOperator.create<KubeObject>(prowJobs, prowJob('default', offender));
     const touched = await admin.patch<KubeObject>(prowJobs, key, mergePatch({ metadata: { annotations: { seen: 'yes' } } }));
     expect(touched.metadata.annotations).toMatchObject({ seen: 'yes' });
     await admin.delete(prowJobs, key);

@@ -27,9 +27,20 @@ export type RenderChoice = Partial<Pick<RenderOptions, 'chart' | 'namespace' | '
 /** The text that helm prints. Throws with helm's message. */
 export const renderText = (choice: RenderChoice = {}): string => renderChart({ chart: chartDir, namespace: 'ci', ...choice });
 
+const rendered = new Map<string, readonly Manifest[]>();
+
+/** The objects. Each choice is rendered once: helm takes its time. */
 export function render(choice: RenderChoice = {}): readonly Manifest[] {
-  const documents = parseAllDocuments(renderText(choice));
+  const key = JSON.stringify(choice);
+  const manifests = rendered.get(key) ?? parseManifests(renderText(choice));
+  rendered.set(key, manifests);
+  return manifests;
+}
+
+function parseManifests(text: string): readonly Manifest[] {
+  const documents = parseAllDocuments(text, { version: '1.1' });
   if (!Array.isArray(documents)) return [];
+  for (const { errors } of documents) if (errors[0] !== undefined) throw errors[0];
   return documents.map((document) => document.toJS() as Manifest | null).filter((manifest) => manifest !== null);
 }
 

@@ -1,0 +1,147 @@
+/** The chart gives the operator exactly the rights that it uses: it is watched while it does everything it can do. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildClusters, periodics, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { apiVersion } from '../../crds/v1/common.ts';
+import { label, annotation } from '../../operator/jobs/labels.ts';
+import { runNowAnnotation } from '../../operator/jobs/periodicRun.ts';
+import { pods, type Pod } from '../../operator/kube/builtin.ts';
+import { isNotFound } from '../../operator/kube/errors.ts';
+import type { KubeObject } from '../../operator/kube/objects.ts';
+import type { ResourceType } from '../../operator/kube/resource.ts';
+import { one, render, type Manifest } from './chart.ts';
+import { eventually, permissionOf, startOperatorOnSandbox, type OperatorOnSandbox } from './operatorOnSandbox.ts';
+
+/** Rights that no request of the scene below shows, and why the chart gives them. */
+const unseen = new Map([
+  [
+    'update prow.k8s.io/periodics/finalizers',
+    'the admission plugin OwnerReferencesPermissionEnforcement asks for it: runs block the deletion of their Periodic',
+  ],
+  ['patch events.k8s.io/events', 'an Event that happens again is counted on the first, minutes later'],
+]);
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+const rightsOf = (manifest: Manifest): readonly string[] =>
+  (manifest.rules as readonly Rule[]).flatMap(({ apiGroups, resources, verbs }) =>
+    apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => `${verb} ${group}/${resource}`))),
+  );
+
+const sorted = (rights: Iterable<string>): readonly string[] => [...new Set(rights)].sort();
+
+const job = (name: string): KubeObject =>
+  ({
+    apiVersion,
+    kind: 'ProwJob',
+    metadata: { namespace: 'default', name },
+    spec: { type: 'periodic', agent: 'kubernetes', cluster: 'default', job: name, pod_spec: shell },
+  }) as KubeObject;
+const shell = { containers: [{ name: 'test', image: 'busybox', command: ['/bin/true'] }] };
+
+const pod = (name: string, metadata: Partial<KubeObject['metadata']>): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { ...metadata, namespace: 'default', name },
+  spec: { containers: [{ name: 'test', image: 'busybox', command: ['/bin/sleep', '300'] }], terminationGracePeriodSeconds: 0 },
+});
+
+describe('the rights of the operator', () => {
+  let world: OperatorOnSandbox;
+
+  beforeAll(async () => {
+    world = await startOperatorOnSandbox({ cleanup: { prowJobTTL: '1s', podTTL: '1ms', orphanAge: '1ms' } });
+  }, 60_000);
+  afterAll(() => world.close());
+
+  const gone = (type: ResourceType, name: string) => async (): Promise<boolean> => {
+    try {
+      await world.client.get(type, { namespace: 'default', name });
+      return false;
+    } catch (error) {
+      return isNotFound(error);
+    }
+  };
+
+  it('are those that the roles of a cluster-wide release give', async () => {
+    const { client, used } = world;
+    await client.create(pods, pod('taken', {}));
+    await client.create<KubeObject>(prowJobs, job('taken'));
+    await client.create<KubeObject>(prowJobs, job('plain'));
+    await client.create<KubeObject>(periodics, {
+      apiVersion,
+      kind: 'Periodic',
+      metadata: { namespace: 'default', name: 'nightly', annotations: { [runNowAnnotation]: 'now' } },
+      spec: { cron: '@every 8760h', jobTemplate: { spec: { pod_spec: shell } } },
+    } as KubeObject);
+    await client.create<KubeObject>(pluginConfigs, {
+      apiVersion,
+      kind: 'PluginConfig',
+      metadata: { namespace: 'default', name: 'org' },
+      spec: { repos: ['example/app'], plugins: ['trigger'] },
+    } as KubeObject);
+    await client.create<KubeObject>(buildClusters, {
+      apiVersion,
+      kind: 'BuildCluster',
+      metadata: { namespace: 'default', name: 'other' },
+      spec: { alias: 'other', kubeconfigSecretRef: { name: 'other', key: 'kubeconfig' } },
+    } as KubeObject);
+    const orphan = { labels: { [label.createdByProw]: 'true' }, annotations: { [annotation.run]: 'default/unknown' } };
+    await client.create(pods, pod('orphan', orphan));
+    await eventually('the orphan to be deleted', gone(pods, 'orphan'));
+    await eventually('the runs to be deleted', gone(prowJobs, 'plain'));
+    for (const seen of [
+      'patch prow.k8s.io/pluginconfigs/status',
+      'patch prow.k8s.io/buildclusters/status',
+      'update coordination.k8s.io/leases',
+    ]) {
+      await eventually(seen, () => Promise.resolve(used.has(seen)));
+    }
+    await eventually('the end of the run whose pod had its name taken', gone(prowJobs, 'taken'));
+
+    const manifests = render({ set: ['crds.install=false'] });
+    const granted = [one(manifests, 'ClusterRole', 'prow-operator.ci'), one(manifests, 'Role', 'prow-operator-leader')].flatMap(rightsOf);
+    expect(sorted(used).filter((right) => !granted.includes(right))).toEqual([]);
+    expect(sorted(granted).filter((right) => !used.has(right))).toEqual(sorted(unseen.keys()));
+  }, 60_000);
+
+  it('are the same in one namespace, by Roles alone', () => {
+    const wide = rightsOf(one(render(), 'ClusterRole', 'prow-operator.ci'));
+    const manifests = render({ set: ['watchNamespace=team', 'crds.install=false'] });
+    const role = one(manifests, 'Role', 'prow-operator');
+    expect(rightsOf(role)).toEqual(wide);
+    expect(role.metadata.namespace).toBe('team');
+    expect(manifests.filter(({ kind }) => kind.startsWith('Cluster'))).toEqual([]);
+  });
+
+  it('of the lease are for that one lease', () => {
+    const { rules } = one(render({ set: ['settings.leaderElection.name=mine'] }), 'Role', 'prow-operator-leader');
+    expect(rules).toContainEqual({
+      apiGroups: ['coordination.k8s.io'],
+      resources: ['leases'],
+      resourceNames: ['mine'],
+      verbs: ['get', 'update'],
+    });
+  });
+
+  it('never hold a wildcard', () => {
+    for (const manifest of render().filter(({ kind }) => kind.endsWith('Role'))) expect(rightsOf(manifest).join()).not.toContain('*');
+  });
+});
+
+describe('permissionOf', () => {
+  it.each([
+    ['GET', '/api/v1/pods?watch=true&labelSelector=a', 'watch /pods'],
+    ['GET', '/apis/prow.k8s.io/v1/prowjobs?limit=500', 'list prow.k8s.io/prowjobs'],
+    ['GET', '/api/v1/namespaces/a/pods/b', 'get /pods'],
+    ['PATCH', '/apis/prow.k8s.io/v1/namespaces/a/prowjobs/b/status', 'patch prow.k8s.io/prowjobs/status'],
+    ['PUT', '/apis/coordination.k8s.io/v1/namespaces/a/leases/b', 'update coordination.k8s.io/leases'],
+    ['DELETE', '/api/v1/namespaces/a/pods', 'deletecollection /pods'],
+    ['DELETE', '/api/v1/namespaces/a', 'delete /namespaces'],
+  ])('%s %s needs %s', (method, url, right) => {
+    expect(permissionOf({ method, url })).toBe(right);
+  });
+});
