@@ -1,0 +1,207 @@
+/**
+ * What holds whatever a story is about: the invariants of the product, as checks over everything that happened. Pure: a history in, what
+ * broke out. Each says which objects broke it.
+ */
+import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import { annotation, label } from '../../operator/jobs/labels.ts';
+import { runNowTokenAnnotation } from '../../operator/jobs/periodicRun.ts';
+import { isPodFinished } from '../../operator/jobs/podShape.ts';
+import { isComplete } from '../../operator/jobs/runState.ts';
+import { compareRank, type StartRank } from '../../operator/jobs/startOrder.ts';
+import type { Pod } from '../../operator/kube/builtin.ts';
+import { lostSlots } from './slotLedger.ts';
+import { byUid, lastStates, type Change, type History } from './history.ts';
+
+export interface Deeds {
+  /** Uids of pods that the story itself deleted. */
+  readonly deletedPods: ReadonlySet<string>;
+}
+
+type Invariant = (history: History, deeds: Deeds) => readonly string[];
+
+/** By the sentence that each stands for. */
+export const invariants: ReadonlyMap<string, Invariant> = new Map<string, Invariant>([
+  ['a complete run never changes state or completionTime', changedAfterTheEnd],
+  ['unfinished pods of a job never exceed its limit', overTheLimit],
+  ['waiting runs start by priority, then age, then uid', outOfOrder],
+  ['every run comes to an end', endless],
+  ['every pod belongs to a run, and each attempt has at most one', wrongPods],
+  ['nobody but the user deletes the pod of a run that goes on', podsTakenAway],
+  ['at most one run for each slot and each start by hand', startedTwice],
+  ['every slot ends started, skipped or missed', lostSlots],
+  ['no pod starts for a run that is over', startedTooLate],
+  ['a build id is unique for each attempt', buildIdsReused],
+]);
+
+/** What broke, with the invariant it broke. */
+export const brokenInvariants = (history: History, deeds: Deeds): readonly string[] =>
+  [...invariants].flatMap(([says, check]) => check(history, deeds).map((what) => `${says}: ${what}`));
+
+const nameOf = ({ metadata }: ProwJob | Pod | Periodic): string => `${metadata.namespace ?? ''}/${metadata.name}`;
+
+function changedAfterTheEnd({ runs }: History): string[] {
+  return [...byUid(runs).values()].flatMap((states) => {
+    const end = states.find(({ object }) => isComplete(object))?.object;
+    if (end === undefined) return [];
+    const later = states.slice(states.findIndex(({ object }) => object === end));
+    return later
+      .filter(({ object }) => object.status?.state !== end.status?.state || object.status?.completionTime !== end.status?.completionTime)
+      .map(({ object }) => `${nameOf(end)} was ${said(end)} and became ${said(object)}`);
+  });
+}
+
+const said = ({ status }: ProwJob): string => `${status?.state ?? 'nothing'} at ${status?.completionTime ?? 'no time'}`;
+
+const jobOf = (run: ProwJob): string => `${run.metadata.namespace ?? ''}/${run.spec.job}`;
+const runUidOf = (pod: Pod): string => pod.metadata.labels?.[label.runUid] ?? '';
+
+function overTheLimit({ runs, pods }: History): string[] {
+  const known = new Map(runs.map(({ object }) => [object.metadata.uid ?? '', object]));
+  const unfinished = new Map<string, Set<string>>();
+  const broken = new Set<string>();
+  for (const { type, object } of pods) {
+    const run = known.get(runUidOf(object));
+    const limit = run?.spec.max_concurrency ?? 0;
+    if (run === undefined || limit === 0) continue;
+    const job = jobOf(run);
+    const now = unfinished.get(job) ?? new Set<string>();
+    unfinished.set(job, now);
+    if (type === 'DELETED' || isPodFinished(object)) now.delete(object.metadata.uid ?? '');
+    else now.add(object.metadata.uid ?? '');
+    if (now.size > limit) broken.add(`${job} had ${now.size} unfinished pods; its limit is ${limit}`);
+  }
+  return [...broken];
+}
+
+interface Wait {
+  readonly run: ProwJob;
+  readonly rank: StartRank;
+  readonly from: bigint;
+  readonly startedAt: bigint | undefined;
+}
+
+/**
+ * Slots are granted in memory and seen here only later. So it counts only when both runs were seen to wait before a slot came free, and
+ * the lesser one started on it: then whoever granted it knew both.
+ */
+function outOfOrder({ runs }: History): string[] {
+  const jobs = Map.groupBy(runs, ({ object }) => jobOf(object));
+  return [...jobs.values()].flatMap((changes) => {
+    const waits = [...byUid(changes).values()].flatMap(waitOf);
+    const freed = [...byUid(changes).values()].flatMap(endOf);
+    return waits.flatMap((lesser) => {
+      const free = freed.filter((version) => version > lesser.from).sort(compareBigInts)[0];
+      if (free === undefined || lesser.startedAt === undefined) return [];
+      return waits
+        .filter((better) => compareRank(better.rank, lesser.rank) < 0 && better.from < free)
+        .filter((better) => better.startedAt === undefined || better.startedAt > (lesser.startedAt ?? 0n))
+        .map((better) => `${nameOf(lesser.run)} started before ${nameOf(better.run)}`);
+    });
+  });
+}
+
+const compareBigInts = (a: bigint, b: bigint): number => (a < b ? -1 : Number(a > b));
+
+function waitOf(states: readonly Change<ProwJob>[]): readonly Wait[] {
+  const from = states.find(({ object }) => object.status?.waiting?.reason === 'MaxConcurrency');
+  if (from === undefined) return [];
+  const { metadata, spec } = from.object;
+  const over = states.find(({ version, object }) => version > from.version && object.status?.waiting === undefined);
+  // A run that was aborted while it waited never started, and was passed over rightly.
+  if (over !== undefined && over.object.status?.state !== 'pending') return [];
+  const createdMs = Date.parse(metadata.creationTimestamp ?? '');
+  const rank = { priority: spec.priority ?? 0, createdMs, uid: metadata.uid ?? '' };
+  return [{ run: from.object, rank, from: from.version, startedAt: over?.version }];
+}
+
+const endOf = (states: readonly Change<ProwJob>[]): readonly bigint[] =>
+  states
+    .filter(({ type, object }) => type === 'DELETED' || isComplete(object))
+    .slice(0, 1)
+    .map(({ version }) => version);
+
+/** A story lets its runs end before this is asked. Those that were deleted with their Periodic need not have. */
+function endless({ runs }: History): string[] {
+  return [...byUid(runs).values()].flatMap((states) => {
+    const last = states.at(-1);
+    if (last === undefined || last.type === 'DELETED' || isComplete(last.object)) return [];
+    return [`${nameOf(last.object)} is still ${last.object.status?.state ?? 'untouched'}`];
+  });
+}
+
+function wrongPods({ runs, pods }: History): string[] {
+  const known = new Set(runs.map(({ object }) => object.metadata.uid));
+  const ours = [...byUid(pods).values()].flatMap((states) => states.slice(0, 1).map(({ object }) => object));
+  const strays = [...byUid(pods).values()]
+    .flatMap((states) => states.slice(-1))
+    .filter(({ type, object }) => type !== 'DELETED' && object.metadata.deletionTimestamp === undefined && !known.has(runUidOf(object)))
+    .map(({ object }) => `pod ${nameOf(object)} belongs to no run`);
+  const attempts = Map.groupBy(
+    ours.filter((pod) => known.has(runUidOf(pod))),
+    (pod) => `${runUidOf(pod)} ${pod.metadata.labels?.[label.attempt] ?? ''}`,
+  );
+  const doubled = [...attempts.values()]
+    .filter((same) => same.length > 1)
+    .map((same) => `one attempt has the pods ${same.map((pod) => `${nameOf(pod)} (${pod.metadata.uid ?? ''})`).join(' and ')}`);
+  return [...strays, ...doubled];
+}
+
+/** The operator deletes a pod when its run is over, was asked to end, or gives the attempt up for another. */
+function podsTakenAway({ runs, pods }: History, { deletedPods }: Deeds): string[] {
+  const states = byUid(runs);
+  return [...byUid(pods)].flatMap(([uid, changes]) => {
+    const taken = changes.find(({ type, object }) => type === 'DELETED' || object.metadata.deletionTimestamp !== undefined);
+    if (taken === undefined || deletedPods.has(uid) || isPodFinished(taken.object)) return [];
+    const history = states.get(runUidOf(taken.object));
+    const then = history?.findLast(({ version }) => version < taken.version);
+    if (history === undefined || then === undefined || isComplete(then.object) || then.object.spec.abort !== undefined) return [];
+    const attempt = Number(taken.object.metadata.labels?.[label.attempt] ?? 0);
+    const closed = history.at(-1)?.object.status?.attempts?.find(({ number }) => number === attempt);
+    const gaveUp = closed?.cause === 'UnscheduledTimeout' || closed?.cause === 'PendingTimeout';
+    const ended = history.some(({ type }) => type === 'DELETED') || then.object.status?.state === 'aborted';
+    return gaveUp || ended ? [] : [`pod ${nameOf(taken.object)} was deleted while its run went on`];
+  });
+}
+
+function startedTwice({ runs }: History): string[] {
+  const first = new Map<string, ProwJob>();
+  const broken: string[] = [];
+  for (const { type, object } of runs) {
+    const owner = object.metadata.ownerReferences?.[0]?.uid;
+    const annotations = object.metadata.annotations ?? {};
+    const cause = annotations[annotation.scheduledTime] ?? annotations[runNowTokenAnnotation];
+    if (type !== 'ADDED' || owner === undefined || cause === undefined) continue;
+    const earlier = first.get(`${owner} ${cause}`);
+    if (earlier === undefined) first.set(`${owner} ${cause}`, object);
+    else if (earlier.metadata.uid !== object.metadata.uid) broken.push(`${nameOf(earlier)} was started twice for ${cause}`);
+  }
+  return broken;
+}
+
+function startedTooLate({ runs, pods }: History): string[] {
+  const ends = new Map([...byUid(runs)].map(([uid, states]) => [uid, states.find(({ object }) => isComplete(object))?.version]));
+  return pods
+    .filter(({ type }) => type === 'ADDED')
+    .filter(({ object, version }) => version > (ends.get(runUidOf(object)) ?? version))
+    .map(({ object }) => `pod ${nameOf(object)} was created when its run had ended`);
+}
+
+function buildIdsReused({ runs, pods }: History): string[] {
+  const attemptOf = new Map<string, string>();
+  const broken = new Set<string>();
+  const claim = (id: string | undefined, attempt: string): void => {
+    if (id === undefined || id === '') return;
+    const holder = attemptOf.get(id) ?? attempt;
+    attemptOf.set(id, holder);
+    if (holder !== attempt) broken.add(`build id ${id} belongs to ${holder} and to ${attempt}`);
+  };
+  for (const { object } of runs) {
+    for (const { number, build_id } of object.status?.attempts ?? []) claim(build_id, `attempt ${number} of ${object.metadata.uid ?? ''}`);
+  }
+  for (const pod of lastStates(pods)) {
+    const labels = pod.metadata.labels ?? {};
+    claim(labels[label.buildId], `attempt ${labels[label.attempt] ?? ''} of ${runUidOf(pod)}`);
+  }
+  return [...broken];
+}

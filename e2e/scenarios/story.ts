@@ -1,0 +1,138 @@
+/**
+ * How a file of stories runs: one installation for the file, a namespace for each story, stories beside each other, and at the end of each
+ * the invariants. A story that fails tells what the operator said last.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { periodics, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import type { SettingsFile } from '../../operator/config/settings.ts';
+import { isComplete } from '../../operator/jobs/runState.ts';
+import { namespaces } from '../../operator/kube/builtin.ts';
+import { isNotFound } from '../../operator/kube/errors.ts';
+import type { KubeObject } from '../../operator/kube/objects.ts';
+import { mergePatch } from '../../operator/kube/patch.ts';
+import type { ResourceType } from '../../operator/kube/resource.ts';
+import { messageOf } from '../../operator/runtime/errors.ts';
+import { dropManagedFields } from '../../operator/runtime/informer.ts';
+import { historyOf, lastStates, Recorder } from './history.ts';
+import { leaderOf, type Installation } from './installation.ts';
+import { brokenInvariants } from './invariants.ts';
+import { prowJob } from './manifests.ts';
+import { Scene } from './scene.ts';
+import { storySettings } from './settings.ts';
+import { install, targetName } from './target.ts';
+
+export type Story = (says: string, play: (scene: Scene) => Promise<void>) => void;
+
+export interface Stage {
+  /** What the operator's settings say beside the common ones. */
+  readonly settings?: SettingsFile;
+  /** Default 1. */
+  readonly replicas?: number;
+  /** The stories disturb each other, so they run one after the other. */
+  readonly alone?: boolean;
+}
+
+const storyTimeoutMs = 120_000;
+const installTimeoutMs = 180_000;
+
+/** A name that no other run of the stories takes. */
+export const uniqueName = (prefix: string): string => `${prefix}-${randomBytes(4).toString('hex')}`;
+
+export function stories(about: string, stage: Stage, tell: (story: Story) => void): void {
+  describe(`${about} (${targetName()})`, { concurrent: stage.alone !== true }, () => {
+    let installation: Installation;
+    let recorder: Recorder;
+    beforeAll(async () => {
+      installation = await install({ settings: storySettings(stage.settings), replicas: stage.replicas ?? 1 });
+      recorder = new Recorder(installation.client);
+      await recorder.start();
+      while ((await leaderOf(installation)) === '') {
+        await installation.check();
+        await wait(50);
+      }
+    }, installTimeoutMs);
+    afterAll(async () => {
+      await recorder.close();
+      await installation.close();
+    }, installTimeoutMs);
+    tell((says, play) => {
+      it(says, async () => playStory(new Scene(installation, recorder, uniqueName('story')), play), storyTimeoutMs);
+    });
+  });
+}
+
+async function playStory(scene: Scene, play: (scene: Scene) => Promise<void>): Promise<void> {
+  try {
+    await scene.addNamespace(scene.namespace);
+    await play(scene);
+    await settle(scene);
+    const broken = brokenInvariants(historyOf(scene.recorder, scene.namespaces), scene);
+    if (broken.length > 0) throw new Error(`the story went well, but:\n${broken.join('\n')}`);
+    await staysAsItIs(scene);
+  } catch (error) {
+    const words = await scene.installation.tail(15).catch((failure: unknown) => String(failure));
+    throw new Error(`${messageOf(error)}\nThe operator's last words:\n${words}`, { cause: error });
+  } finally {
+    for (const name of scene.namespaces) await scene.client.delete(namespaces, { namespace: '', name });
+  }
+}
+
+/** Schedules stop, and everything that was started comes to its end. */
+async function settle(scene: Scene): Promise<void> {
+  const here = (): ReturnType<typeof historyOf> => historyOf(scene.recorder, scene.namespaces);
+  for (const { metadata, spec } of lastStates(here().periodics)) {
+    const key = { namespace: metadata.namespace ?? '', name: metadata.name };
+    if (scene.recorder.periodic(key.namespace, key.name) === undefined || spec.suspend === true) continue;
+    await scene.client.patch(periodics, key, mergePatch({ spec: { suspend: true } }));
+  }
+  await scene.eventually('every run to end', () => lastStates(here().runs).every((run) => isComplete(run) || isGone(scene, run)));
+  await scene.eventually('every Periodic to know', () =>
+    lastStates(here().periodics).every((each) => isGone(scene, each) || isSettled(each)),
+  );
+}
+
+const isSettled = ({ metadata, status }: Periodic): boolean =>
+  status?.observedGeneration === metadata.generation && (status?.active ?? []).length === 0;
+
+const isGone = ({ recorder }: Scene, { kind, metadata }: ProwJob | Periodic): boolean => {
+  const { namespace = '', name, uid } = metadata;
+  const now = kind === 'Periodic' ? recorder.periodic(namespace, name) : recorder.run(namespace, name);
+  return now?.metadata.uid !== uid;
+};
+
+const touch = mergePatch({ metadata: { annotations: { 'e2e.prow.k8s.io/touched': 'true' } } });
+
+/**
+ * A second pass over a settled world writes nothing. Each object is touched, which makes the operator look at it again; a run that comes
+ * after them and has ended shows that it did; then each must be as the touch left it.
+ */
+async function staysAsItIs(scene: Scene): Promise<void> {
+  const touched: { readonly type: ResourceType; readonly object: KubeObject }[] = [];
+  for (const type of [prowJobs, periodics, pluginConfigs] as readonly ResourceType[]) {
+    for (const { metadata } of (await scene.client.list(type, { namespace: scene.namespace })).items) {
+      const object = await scene.client.patch(type, { namespace: scene.namespace, name: metadata.name }, touch).catch(unlessGone);
+      if (object !== undefined) touched.push({ type, object });
+    }
+  }
+  await scene.apply(prowJob('looked-again', 'true', { cluster: 'nowhere' }));
+  await scene.finished('looked-again');
+  const disturbed: string[] = [];
+  for (const { type, object } of touched) {
+    const now = await scene.client.get(type, { namespace: scene.namespace, name: object.metadata.name }).catch(unlessGone);
+    if (now === undefined || now.metadata.deletionTimestamp !== undefined) continue;
+    if (now.metadata.resourceVersion !== object.metadata.resourceVersion) disturbed.push(difference(object, now));
+  }
+  if (disturbed.length > 0) throw new Error(`a second pass over a settled world wrote:\n${disturbed.join('\n')}`);
+}
+
+const difference = (before: KubeObject, after: KubeObject): string =>
+  `${JSON.stringify(dropManagedFields(before))}\nbecame\n${JSON.stringify(dropManagedFields(after))}`;
+
+function unlessGone(error: unknown): undefined {
+  if (isNotFound(error)) return undefined;
+  throw error;
+}
