@@ -132,6 +132,9 @@ export class ObjectService {
     const plan = planDeletion(info, old, options);
     if (plan.action === 'none') return { object: served, gone: false };
     if (plan.action === 'mark') return { object: this.#commit(info, this.#markDeleted(info, old, plan), options), gone: false };
+    // A kind with a grace period is marked even when the grace is zero: whoever watches sees the time of the deletion.
+    const marks = info.strategy?.gracePeriodSeconds !== undefined && old.metadata.deletionTimestamp === undefined;
+    if (marks) this.#commit(info, this.#markDeleted(info, old, plan), options);
     const removed = options.dryRun === true ? undefined : this.#storage.remove(info.bucket, key);
     return { object: removed === undefined ? served : this.present(info, removed), gone: true };
   }
