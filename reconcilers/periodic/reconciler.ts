@@ -20,6 +20,7 @@ import { asError } from '../../operator/runtime/errors.ts';
 import { withKind } from '../../operator/runtime/eventRecorder.ts';
 import type { Metrics } from '../../operator/runtime/metrics.ts';
 import type { ReconcileContext, Reconciler, Result } from '../../operator/runtime/reconciler.ts';
+import { logGivenUp, logStarted } from './log.ts';
 import { createPeriodicMeter, type PeriodicMeter } from './metrics.ts';
 import { readScope, type PeriodicScope, type ScopeSources } from './scope.ts';
 import { periodicStatus } from './status.ts';
@@ -59,6 +60,7 @@ export class PeriodicReconciler implements Reconciler {
       : planWithoutSchedule(scope.periodic);
     const outcome = await carryOut(this.#deps, scope.periodic, plan, ctx.signal);
     this.#meter.started(outcome, ctx.clock.now());
+    logStarted(scope.periodic, outcome.started, ctx.logger);
     await this.#writeStatus(scope, plan, outcome, ctx);
     if (outcome.error !== undefined) throw asError(outcome.error);
     return requeue(scope.periodic, plan.wakeAtMs, ctx.clock.now());
@@ -79,6 +81,7 @@ export class PeriodicReconciler implements Reconciler {
       throw error;
     }
     this.#meter.settled(outcome.settled);
+    logGivenUp(periodic, outcome.settled, ctx.logger);
     this.#tell(scope, status.conditions, outcome);
   }
 

@@ -7,11 +7,11 @@ import type { ProwJob, ProwJobState } from '../../../crds/v1/prowJob.ts';
 import { ApiError, TransportError } from '../../../operator/kube/errors.ts';
 import { keyOf, type ObjectKey } from '../../../operator/kube/objects.ts';
 import { formatTime } from '../../../operator/runtime/clock.ts';
-import { silentLogger } from '../../../operator/runtime/logger.ts';
 import { Metrics } from '../../../operator/runtime/metrics.ts';
 import type { Result } from '../../../operator/runtime/reconciler.ts';
 import { Store } from '../../../operator/runtime/store.ts';
 import { FakeClock } from '../../../operator/runtime/testing/fakeClock.ts';
+import { RecordingLogger } from '../../../operator/runtime/testing/recordingLogger.ts';
 import { PeriodicReconciler } from '../reconciler.ts';
 import { runIndexers } from '../../../operator/jobs/runIndex.ts';
 
@@ -30,6 +30,7 @@ export class World {
   /** Every status write that the server carried out. */
   readonly patches: Partial<PeriodicStatus>[] = [];
   readonly events: string[] = [];
+  readonly logger = new RecordingLogger();
   readonly runs = new Map<string, ProwJob>();
   periodic: Periodic;
   /** Answers the next creations instead of the server. */
@@ -59,7 +60,7 @@ export class World {
 
   /** One pass; as many as a requeue at once asks for. */
   async reconcile(): Promise<Result> {
-    const ctx = { signal: new AbortController().signal, logger: silentLogger, clock: this.clock };
+    const ctx = { signal: new AbortController().signal, logger: this.logger, clock: this.clock };
     for (;;) {
       const result = await this.#process.reconciler.reconcile(keyOf(this.periodic), ctx);
       if (result.requeueAfterMs !== 0) return result;

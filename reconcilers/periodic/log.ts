@@ -1,0 +1,40 @@
+/**
+ * The log of a schedule: one line for each run it started, and one for the slots that a pass skipped or missed for the same reason,
+ * however many there were.
+ */
+import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { SlotDecision } from '../../operator/jobs/periodicPlan.ts';
+import { slotTime } from '../../operator/jobs/periodicRun.ts';
+import type { LogFields, Logger } from '../../operator/runtime/logger.ts';
+import type { StartedRun } from './steps/carryOut.ts';
+
+/** Runs that this pass created; to be told once they exist, whatever becomes of the status. */
+export function logStarted(periodic: Periodic, started: readonly StartedRun[], logger: Logger): void {
+  for (const { cause, run, created } of started) {
+    if (!created) continue;
+    const by = cause.kind === 'slot' ? { slot: slotTime(cause.slotMs) } : { token: cause.token };
+    logger.info('Run created', { ...objectOf(periodic), run: run.metadata.name, cause: cause.kind, ...by });
+  }
+}
+
+/** Slots that were given up, once status says so. */
+export function logGivenUp(periodic: Periodic, settled: readonly SlotDecision[], logger: Logger): void {
+  const groups = new Map<string, { readonly message: string; readonly reason: string; slots: number; latestMs: number }>();
+  for (const decision of settled) {
+    if (decision.outcome === 'start') continue;
+    const { outcome, reason, slotMs } = decision;
+    const group = groups.get(`${outcome} ${reason}`);
+    if (group === undefined) {
+      const message = outcome === 'skip' ? 'Slots skipped' : 'Slots missed';
+      groups.set(`${outcome} ${reason}`, { message, reason, slots: 1, latestMs: slotMs });
+    } else {
+      group.slots += 1;
+      group.latestMs = Math.max(group.latestMs, slotMs);
+    }
+  }
+  for (const { message, reason, slots, latestMs } of groups.values()) {
+    logger.info(message, { ...objectOf(periodic), reason, slots, latest: slotTime(latestMs) });
+  }
+}
+
+const objectOf = ({ metadata }: Periodic): LogFields => ({ namespace: metadata.namespace, name: metadata.name });
