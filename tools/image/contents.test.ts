@@ -41,8 +41,12 @@ test(
         spawnSync(process.execPath, [path.join(dir, 'app', bundlePath), ...args], { cwd: dir, encoding: 'utf8' });
       expect(run('--version').stdout.trim()).toBe(version);
       expect(run('validate', 'examples/first-periodic/periodic.yaml')).toMatchObject({ status: 0 });
-      // Reads the CRDs before it refuses the port: nothing listens on it, so it cannot stay.
       expect(run('run', '--kubeconfig', path.join(dir, 'none'))).toMatchObject({ status: 2, stderr: expect.stringContaining('none') });
+      const sandbox = spawn(process.execPath, [path.join(dir, 'app', bundlePath), 'sandbox'], { stdio: ['ignore', 'pipe', 'ignore'] });
+      const exited = once(sandbox, 'exit');
+      // It says so after it has created every CRD, and none of them is in the bundle itself.
+      for await (const chunk of sandbox.stdout.setEncoding('utf8')) if (String(chunk).includes('The sandbox is ready')) sandbox.kill();
+      expect(await exited).toEqual([0, null]);
     } finally {
       rmSync(dir, { recursive: true });
     }
