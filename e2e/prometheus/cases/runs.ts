@@ -1,0 +1,166 @@
+/** The alerts of runs.yaml. */
+import { quiet, type AlertCase } from '../alertCase.ts';
+
+export const runCases: readonly AlertCase[] = [
+  {
+    alert: 'ProwRunStuck',
+    when: 'a run is not ended by its deadline',
+    series: { 'prowjob_overdue_seconds{phase="running"}': '0+60x15', 'prowjob_overdue_seconds{phase="queue"}': '0x15' },
+    at: '12m',
+    fires: [
+      {
+        labels: { phase: 'running' },
+        summary: 'A run is past its running deadline by 12m 0s.',
+        description:
+          'A run should have been ended 12m 0s ago by its running deadline and still is not. The operator does not act on it, or its writes are refused.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwRunStuck',
+    when: 'the deadline is enforced a little late',
+    series: { 'prowjob_overdue_seconds{phase="running"}': '0 60 120 180 240 290 0x10' },
+    at: '12m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwQueueWaitHigh',
+    when: 'a run waits for more than half an hour',
+    series: { prowjob_longest_wait_seconds: '1700+60x20' },
+    at: '15m',
+    fires: [
+      {
+        summary: 'A run has been waiting to start for 43m 20s.',
+        description: 'The run that has waited longest was created 43m 20s ago and has not been allowed to start.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwQueueWaitHigh',
+    when: 'runs wait, but each for minutes only',
+    series: { prowjob_longest_wait_seconds: '0+60x10 0+60x10' },
+    at: '20m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwPodsUnschedulable',
+    when: 'no node takes the pods',
+    series: { 'prowjob_pods{phase="unschedulable"}': '0 2x10' },
+    at: '5m',
+    fires: [
+      {
+        summary: 'No node takes the pods of some runs.',
+        description: 'For several minutes about 2 pods have found no node, or runs have ended with UnscheduledTimeout.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwPodsUnschedulable',
+    when: 'their runs were given up',
+    series: {
+      'prowjob_pods{phase="unschedulable"}': '0x30',
+      'prowjob_state_transitions_total{type="periodic",from="pending",to="error",reason="UnscheduledTimeout"}': '0x10 2x20',
+    },
+    at: '20m',
+    fires: [
+      {
+        summary: 'No node takes the pods of some runs.',
+        description: 'For several minutes about 2 pods have found no node, or runs have ended with UnscheduledTimeout.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwPodsUnschedulable',
+    when: 'pods find a node at the second look, and other runs fail for reasons of their own',
+    series: {
+      'prowjob_pods{phase="unschedulable"}': '1 0 1 0 1 0',
+      'prowjob_pods{phase="running"}': '5x5',
+      'prowjob_state_transitions_total{type="periodic",from="pending",to="failure",reason="TestFailed"}': '0+3x5',
+    },
+    at: '5m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwBuildClusterDown',
+    when: 'runs wait for a cluster',
+    series: { 'prowjob_held_back{cluster="gpu",reason="ClusterUnavailable"}': '4x20' },
+    at: '12m',
+    fires: [
+      {
+        labels: { cluster: 'gpu' },
+        summary: 'Runs wait for build cluster gpu (4).',
+        description:
+          'Build cluster gpu has been unavailable for 10 minutes. What waits for it does not start; runs of other clusters go on.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwBuildClusterDown',
+    when: 'runs wait for a slot, which is no fault of the cluster',
+    series: { 'prowjob_held_back{cluster="gpu",reason="MaxConcurrency"}': '4x20' },
+    at: '12m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwPodsRefused',
+    when: 'pods are refused again and again',
+    series: { 'prowjob_pod_create_failures_total{kind="transient"}': '0+1x30' },
+    at: '20m',
+    fires: [
+      {
+        labels: { kind: 'transient' },
+        summary: 'The API server refuses pods of runs (transient).',
+        description:
+          'About 15 pods could not be created within 15 minutes. Quota, admission policies and permissions are the usual causes.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwPodsRefused',
+    when: 'one pod was refused',
+    series: { 'prowjob_pod_create_failures_total{kind="permanent"}': '0x5 1x25' },
+    at: '20m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwGCBacklog',
+    when: 'finished runs pile up',
+    series: { 'cleanup_overdue_objects{object="runs"}': '0+50x30', 'cleanup_overdue_objects{object="pods"}': '0x30' },
+    at: '25m',
+    fires: [
+      {
+        labels: { object: 'runs' },
+        summary: '1250 runs should have been deleted and still exist.',
+        description: 'Cleanup does not keep up, or its deletions are refused. 1250 runs are due for more than five minutes.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwGCBacklog',
+    when: 'a wave is worked off',
+    series: { 'cleanup_overdue_objects{object="runs"}': '0 500 400 300 200 90 0x20' },
+    at: '20m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwObjectCountHigh',
+    when: 'a cache comes near what is supported',
+    series: { 'reflector_objects{name="prowjobs"}': '130000x20', 'reflector_objects{name="periodics"}': '500x20' },
+    at: '16m',
+    fires: [
+      {
+        labels: { name: 'prowjobs' },
+        summary: '130k objects in the cache prowjobs.',
+        description:
+          'The cache prowjobs holds 130k objects, more than 80 % of what is supported. Memory and the time to start grow with it.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwObjectCountHigh',
+    when: 'a cache is large',
+    series: { 'reflector_objects{name="prowjobs"}': '110000x20' },
+    at: '16m',
+    fires: quiet,
+  },
+];

@@ -1,0 +1,121 @@
+/** The alerts of schedules.yaml. */
+import { quiet, type AlertCase } from '../alertCase.ts';
+
+export const scheduleCases: readonly AlertCase[] = [
+  {
+    alert: 'ProwScheduleLate',
+    when: 'a slot stays due for minutes',
+    series: { prow_periodic_overdue_seconds: '0 60 120 180 240 300' },
+    at: '5m',
+    fires: [
+      {
+        summary: 'A slot of a schedule has been waiting for 5m 0s.',
+        description: 'At least one Periodic has a slot that came due 5m 0s ago and has neither started a run nor been skipped.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwScheduleLate',
+    when: 'a slot is late for a moment only',
+    series: { prow_periodic_overdue_seconds: '0 90 0 0 90 0' },
+    at: '5m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwScheduleMissed',
+    when: 'a slot is missed',
+    series: { 'prow_periodic_slots_missed_total{reason="StartingDeadline"}': '0x20 2x5' },
+    at: '23m',
+    fires: [
+      {
+        labels: { reason: 'StartingDeadline' },
+        summary: 'Slots of schedules were missed (StartingDeadline).',
+        description: 'About 2 slots that should have started a run within the last 15 minutes never will, because of StartingDeadline.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwScheduleMissed',
+    when: 'a new process has counted misses before its first scrape',
+    series: { 'prow_periodic_slots_missed_total{reason="Superseded"}': '_x10 3x10' },
+    at: '12m',
+    fires: [
+      {
+        labels: { reason: 'Superseded' },
+        summary: 'Slots of schedules were missed (Superseded).',
+        description: 'About 3 slots that should have started a run within the last 15 minutes never will, because of Superseded.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwScheduleMissed',
+    when: 'the miss was long ago',
+    series: { 'prow_periodic_slots_missed_total{reason="StartingDeadline"}': '0 1x40' },
+    at: '40m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwPeriodicFailing',
+    when: 'three runs fail in a row',
+    series: { 'prow_periodic_consecutive_failures{periodic_namespace="ci",periodic="nightly"}': '2 3' },
+    at: '1m',
+    fires: [
+      {
+        labels: { periodic: 'nightly', periodic_namespace: 'ci' },
+        summary: 'Periodic ci/nightly keeps failing.',
+        description: 'The last 3 runs of Periodic ci/nightly failed, one after another.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwPeriodicFailing',
+    when: 'two runs failed and then one succeeded',
+    series: { 'prow_periodic_consecutive_failures{periodic_namespace="ci",periodic="nightly"}': '1 2 stale' },
+    at: '3m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwPeriodicSilent',
+    when: 'five slots pass without a success',
+    series: { 'prow_periodic_slots_without_success{periodic_namespace="ci",periodic="nightly"}': '4x10 5x20' },
+    at: '28m',
+    fires: [
+      {
+        labels: { periodic: 'nightly', periodic_namespace: 'ci' },
+        summary: 'Periodic ci/nightly has had no success for 5 slots.',
+        description: '5 slots of Periodic ci/nightly have passed since a run of it last succeeded, although it is not suspended.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwPeriodicSilent',
+    when: 'the fifth slot succeeds late',
+    series: { 'prow_periodic_slots_without_success{periodic_namespace="ci",periodic="nightly"}': '4x10 5x10 stale' },
+    at: '28m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwConfigInvalid',
+    when: 'objects of one kind stay stalled, for whatever reasons',
+    series: {
+      'operator_stalled_objects{kind="Periodic",object_namespace="ci",reason="InvalidSchedule"}': '1x20',
+      'operator_stalled_objects{kind="Periodic",object_namespace="ci",reason="InvalidTemplate"}': '2x20',
+    },
+    at: '16m',
+    fires: [
+      {
+        labels: { kind: 'Periodic', object_namespace: 'ci' },
+        summary: 'Periodic objects in ci do not take effect (3).',
+        description:
+          'Objects of kind Periodic in namespace ci have had the condition Stalled for 15 minutes. They wait for a person to correct them.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwConfigInvalid',
+    when: 'it is corrected within minutes',
+    series: { 'operator_stalled_objects{kind="PluginConfig",object_namespace="ci",reason="Conflict"}': '1x10 stale' },
+    at: '16m',
+    fires: quiet,
+  },
+];
