@@ -16,6 +16,7 @@ import { podIndexers } from '../jobs/podOwner.ts';
 import { runIndexers } from '../jobs/runIndex.ts';
 import { pods } from '../kube/builtin.ts';
 import type { OperatorKit } from '../runtime/operatorKit.ts';
+import { showGauges } from './gauges.ts';
 
 export interface ControllerSettings {
   /** Read anew at each pass, so that a changed file takes effect without a restart. */
@@ -79,6 +80,8 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     workers: start.cleanup.workers,
   });
   for (const each of cleanup.controllers) manager.addController(each);
+  const caches = { jobs: jobs.store, periodics: schedules.store, pluginConfigs: plugins.store, buildClusters: declared.store };
+  showGauges(kit, { ...caches, pods: podCache.store }, settings);
   return {
     settingsChanged: () => {
       if (settings() !== options.settings()) {
