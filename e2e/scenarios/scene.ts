@@ -2,9 +2,7 @@
  * Where one story plays: a namespace of its own, and a user's hands in it. Every wait is for something that can be seen, has a limit, and
  * says when it is reached what was seen instead.
  */
-import { execFile } from 'node:child_process';
 import { setTimeout as wait } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { buildClusters, periodics, pluginConfigs, prowJobs } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
@@ -15,12 +13,10 @@ import { isNotFound } from '../../operator/kube/errors.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
 import { applyPatch, mergePatch } from '../../operator/kube/patch.ts';
 import type { ResourceType } from '../../operator/kube/resource.ts';
-import { kubernetesTool } from '../../tools/helm.ts';
 import type { Recorder } from './history.ts';
 import type { Installation } from './installation.ts';
+import { kubectl } from './tools.ts';
 
-const run = promisify(execFile);
-const kubectlPath = kubernetesTool('kubectl');
 const pollMs = 25;
 /** Much more than anything takes on an idle machine: a busy one is not a defect. */
 const patienceMs = 40_000;
@@ -166,11 +162,8 @@ export class Scene {
   }
 
   /** The real kubectl, in the namespace of the story. Rejects with what it wrote. */
-  async kubectl(args: readonly string[], input = ''): Promise<string> {
-    const env = { PATH: process.env.PATH, HOME: `${this.installation.kubeconfig}.home`, KUBECONFIG: this.installation.kubeconfig };
-    const child = run(kubectlPath, ['--namespace', this.namespace, ...args], { env, maxBuffer: 16 << 20 });
-    child.child.stdin?.end(input);
-    return (await child).stdout;
+  kubectl(args: readonly string[], input = ''): Promise<string> {
+    return kubectl({ kubeconfig: this.installation.kubeconfig, args: ['--namespace', this.namespace, ...args], input });
   }
 }
 

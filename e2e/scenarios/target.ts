@@ -1,4 +1,8 @@
-/** Which cluster the stories run on: the sandbox, or the one that E2E_KUBECONFIG names. A cluster that nobody named is never touched. */
+/**
+ * Which cluster the stories run on: the sandbox, or the one that E2E_KUBECONFIG names. A cluster that nobody named is never touched.
+ * E2E_OPERATOR=process: there, run the operator from source instead of installing it by helm.
+ */
+import { HelmInstallation } from './helmInstallation.ts';
 import type { Installation, InstallOptions } from './installation.ts';
 import { installBeside, installOnSandbox } from './sandboxCluster.ts';
 
@@ -11,5 +15,5 @@ export function install(options: InstallOptions): Promise<Installation> {
   const file = kubeconfig();
   if (file === '') return installOnSandbox(options);
   if (asProcess()) return installBeside(file, options);
-  throw new Error('helm');
+  return HelmInstallation.open(file, options);
 }

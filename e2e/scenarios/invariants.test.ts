@@ -1,0 +1,300 @@
+/** Each invariant lets a good history pass, and names what broke it in a bad one. */
+import { describe, expect, it } from 'vitest';
+import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import type { Pod } from '../../operator/kube/builtin.ts';
+import type { Change, History } from './history.ts';
+import { brokenInvariants, invariants } from './invariants.ts';
+
+const created = '2026-01-01T10:00:00Z';
+const ended = { state: 'success', completionTime: '2026-01-01T10:01:00Z' } as const;
+const pending = { state: 'pending' } as const;
+const waiting = { state: 'triggered', waiting: { reason: 'MaxConcurrency', message: '' } } as const;
+
+type Happening<T> = readonly [version: number, object: T, type?: 'MODIFIED' | 'DELETED'];
+
+/** What the first change of an object is called follows from its place. */
+function changes<T extends ProwJob | Pod | Periodic>(happenings: readonly Happening<T>[]): readonly Change<T>[] {
+  const seen = new Set<string>();
+  return happenings.map(([version, object, type]) => {
+    const uid = object.metadata.uid ?? '';
+    const first = !seen.has(uid);
+    seen.add(uid);
+    return { type: type ?? (first ? 'ADDED' : 'MODIFIED'), version: BigInt(version), object };
+  });
+}
+
+function run(
+  name: string,
+  status: Partial<NonNullable<ProwJob['status']>>,
+  more: Partial<ProwJob['spec']> & { slot?: string; token?: string } = {},
+): ProwJob {
+  const { slot, token, ...spec } = more;
+  const annotations = {
+    ...(slot === undefined ? {} : { 'prow.k8s.io/scheduled-time': slot }),
+    ...(token === undefined ? {} : { 'prow.k8s.io/run-now-token': token }),
+  };
+  const owned = slot !== undefined || token !== undefined;
+  const owner = { apiVersion: 'prow.k8s.io/v1', kind: 'Periodic', name: 'hourly', uid: 'u-hourly', controller: true };
+  return {
+    apiVersion: 'prow.k8s.io/v1',
+    kind: 'ProwJob',
+    metadata: {
+      name,
+      namespace: 'n',
+      uid: `u-${name}`,
+      creationTimestamp: created,
+      annotations,
+      ...(owned ? { ownerReferences: [owner] } : {}),
+    },
+    spec: { type: 'periodic', job: 'turns', ...spec },
+    status: { state: 'triggered', ...status },
+  };
+}
+
+function pod(
+  name: string,
+  of: string,
+  phase: 'Running' | 'Succeeded' = 'Running',
+  more: { readonly attempt?: number; readonly deleting?: boolean; readonly uid?: string; readonly buildId?: string } = {},
+): Pod {
+  const { attempt = 1, deleting = false, uid = `p-${name}`, buildId = `b-${name}` } = more;
+  const labels = {
+    'created-by-prow': 'true',
+    'prow.k8s.io/run-uid': `u-${of}`,
+    'prow.k8s.io/attempt': String(attempt),
+    'prow.k8s.io/build-id': buildId,
+  };
+  return {
+    metadata: { name, namespace: 'n', uid, labels, ...(deleting ? { deletionTimestamp: created } : {}) },
+    spec: { containers: [] },
+    status: { phase },
+  };
+}
+
+const schedule = (lastScheduleTime: string): Periodic => ({
+  apiVersion: 'prow.k8s.io/v1',
+  kind: 'Periodic',
+  metadata: { name: 'hourly', namespace: 'n', uid: 'u-hourly', creationTimestamp: created },
+  spec: { cron: '@every 60s', jobTemplate: { spec: {} } },
+  status: { lastScheduleTime },
+});
+
+interface Row {
+  readonly invariant: string;
+  readonly why: string;
+  readonly runs?: readonly Happening<ProwJob>[];
+  readonly pods?: readonly Happening<Pod>[];
+  readonly periodics?: readonly Happening<Periodic>[];
+  /** A word of what is said. Absent: nothing is wrong. */
+  readonly says?: string;
+}
+
+const one = { max_concurrency: 1 };
+const rows: readonly Row[] = [
+  {
+    invariant: 'a complete run never changes state or completionTime',
+    why: 'a success that becomes a failure',
+    runs: [
+      [1, run('a', ended)],
+      [2, run('a', { ...ended, state: 'failure' })],
+    ],
+    says: 'n/a was success',
+  },
+  {
+    invariant: 'a complete run never changes state or completionTime',
+    why: 'an annotation may change',
+    runs: [
+      [1, run('a', pending)],
+      [2, run('a', ended)],
+      [3, { ...run('a', ended), metadata: { ...run('a', ended).metadata, labels: { x: 'y' } } }],
+    ],
+  },
+  {
+    invariant: 'unfinished pods of a job never exceed its limit',
+    why: 'the second pod comes before the first has ended',
+    runs: [
+      [1, run('a', ended, one)],
+      [2, run('b', ended, one)],
+    ],
+    pods: [
+      [3, pod('a', 'a')],
+      [4, pod('b', 'b')],
+      [5, pod('a', 'a', 'Succeeded')],
+    ],
+    says: 'n/turns had 2 unfinished pods',
+  },
+  {
+    invariant: 'unfinished pods of a job never exceed its limit',
+    why: 'one after the other',
+    runs: [
+      [1, run('a', ended, one)],
+      [2, run('b', ended, one)],
+    ],
+    pods: [
+      [3, pod('a', 'a')],
+      [4, pod('a', 'a', 'Succeeded')],
+      [5, pod('b', 'b')],
+    ],
+  },
+  {
+    invariant: 'waiting runs start by priority, then age, then uid',
+    why: 'the lesser one takes the slot that both waited for',
+    runs: [
+      [1, run('holder', pending, one)],
+      [2, run('lesser', waiting, one)],
+      [3, run('better', waiting, { ...one, priority: 1 })],
+      [4, run('holder', ended, one)],
+      [5, run('lesser', pending, one)],
+      [6, run('lesser', ended, one)],
+      [7, run('better', pending, { ...one, priority: 1 })],
+      [8, run('better', ended, { ...one, priority: 1 })],
+    ],
+    says: 'n/lesser started before n/better',
+  },
+  {
+    invariant: 'waiting runs start by priority, then age, then uid',
+    why: 'the better one came when the slot had been given away',
+    runs: [
+      [1, run('holder', pending, one)],
+      [2, run('lesser', waiting, one)],
+      [3, run('holder', ended, one)],
+      [4, run('better', waiting, { ...one, priority: 1 })],
+      [5, run('lesser', pending, one)],
+      [6, run('lesser', ended, one)],
+      [7, run('better', pending, { ...one, priority: 1 })],
+      [8, run('better', ended, { ...one, priority: 1 })],
+    ],
+  },
+  { invariant: 'every run comes to an end', why: 'one goes on for ever', runs: [[1, run('a', pending)]], says: 'n/a is still pending' },
+  {
+    invariant: 'every run comes to an end',
+    why: 'it was deleted under way',
+    runs: [
+      [1, run('a', pending)],
+      [2, run('a', pending), 'DELETED'],
+    ],
+  },
+  {
+    invariant: 'every pod belongs to a run, and each attempt has at most one',
+    why: 'a pod of nobody',
+    pods: [[1, pod('a', 'a')]],
+    says: 'pod n/a belongs to no run',
+  },
+  {
+    invariant: 'every pod belongs to a run, and each attempt has at most one',
+    why: 'two pods of one attempt, also one after the other',
+    runs: [[1, run('a', ended)]],
+    pods: [
+      [2, pod('a', 'a')],
+      [3, pod('a', 'a'), 'DELETED'],
+      [4, pod('a', 'a', 'Succeeded', { uid: 'another' })],
+    ],
+    says: 'one attempt has the pods n/a (p-a) and n/a (another)',
+  },
+  {
+    invariant: 'nobody but the user deletes the pod of a run that goes on',
+    why: 'a running pod is taken away',
+    runs: [
+      [1, run('a', pending)],
+      [9, run('a', ended)],
+    ],
+    pods: [
+      [2, pod('a', 'a')],
+      [3, pod('a', 'a', 'Running', { deleting: true })],
+    ],
+    says: 'pod n/a was deleted while its run went on',
+  },
+  {
+    invariant: 'nobody but the user deletes the pod of a run that goes on',
+    why: 'the run was asked to end',
+    runs: [
+      [1, run('a', pending, { abort: { by: 'x', reason: 'y' } })],
+      [9, run('a', ended)],
+    ],
+    pods: [
+      [2, pod('a', 'a')],
+      [3, pod('a', 'a', 'Running', { deleting: true })],
+    ],
+  },
+  {
+    invariant: 'at most one run for each slot and each start by hand',
+    why: 'two runs for one slot',
+    runs: [
+      [1, run('a', ended, { slot: created })],
+      [2, run('b', ended, { slot: created })],
+    ],
+    says: 'n/a was started twice for',
+  },
+  {
+    invariant: 'at most one run for each slot and each start by hand',
+    why: 'two runs for one token',
+    runs: [
+      [1, run('a', ended, { token: 'now' })],
+      [2, run('b', ended, { token: 'now' })],
+    ],
+    says: 'n/a was started twice for now',
+  },
+  {
+    invariant: 'every slot ends started, skipped or missed',
+    why: 'a hole between two slots',
+    runs: [
+      [1, run('a', ended, { slot: '2026-01-01T10:00:00Z' })],
+      [2, run('b', ended, { slot: '2026-01-01T10:10:00Z' })],
+    ],
+    periodics: [[3, schedule('2026-01-01T10:10:00Z')]],
+    says: 'hourly has neither a run nor a reason for 2026-01-01T10:02:00.000Z',
+  },
+  {
+    invariant: 'every slot ends started, skipped or missed',
+    why: 'the slots that follow were skipped, because the first run was active',
+    runs: [[1, run('a', { ...ended, completionTime: '2026-01-01T10:02:00Z' }, { slot: created })]],
+    periodics: [[3, schedule('2026-01-01T10:02:00Z')]],
+  },
+  {
+    invariant: 'no pod starts for a run that is over',
+    why: 'a pod after the end',
+    runs: [
+      [1, run('a', pending)],
+      [2, run('a', ended)],
+    ],
+    pods: [[3, pod('a', 'a', 'Succeeded')]],
+    says: 'pod n/a was created when its run had ended',
+  },
+  {
+    invariant: 'a build id is unique for each attempt',
+    why: 'two runs with one id',
+    runs: [
+      [1, run('a', ended)],
+      [2, run('b', ended)],
+    ],
+    pods: [
+      [3, pod('a', 'a', 'Succeeded', { buildId: '7' })],
+      [4, pod('b', 'b', 'Succeeded', { buildId: '7' })],
+    ],
+    says: 'build id 7 belongs to',
+  },
+];
+
+describe('the invariants', () => {
+  it.each(rows)('$invariant: $why', ({ invariant, says, ...happened }) => {
+    const history: History = {
+      runs: changes(happened.runs ?? []),
+      pods: changes(happened.pods ?? []),
+      periodics: changes(happened.periodics ?? []),
+    };
+    const broken = invariants.get(invariant)?.(history, { deletedPods: new Set() });
+    if (says === undefined) expect(broken).toEqual([]);
+    else expect(broken?.join('\n')).toContain(says);
+  });
+
+  it('are each seen broken by a row', () => {
+    const shown = new Set(rows.filter(({ says }) => says !== undefined).map(({ invariant }) => invariant));
+    expect([...invariants.keys()].filter((invariant) => !shown.has(invariant))).toEqual([]);
+  });
+
+  it('say which of them was broken', () => {
+    const broken = brokenInvariants({ runs: changes([[1, run('a', pending)]]), pods: [], periodics: [] }, { deletedPods: new Set() });
+    expect(broken).toEqual(['every run comes to an end: n/a is still pending']);
+  });
+});
