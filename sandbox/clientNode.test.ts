@@ -11,9 +11,9 @@ import {
   Log,
   Watch,
   makeInformer,
-  type V1ConfigMap,
-  type V1Pod,
-  type V1Secret,
+  V1ConfigMap,
+  V1Pod,
+  V1Secret,
 } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -37,17 +37,15 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.close());
 
-// The client's types are classes without methods; as its users do, these tests write plain objects and say what they are.
-
 const podNamed = (name: string, script: string) =>
-  ({
+  Object.assign(new V1Pod(), {
     metadata: { name, labels: { kind: 'test' } },
     spec: {
       restartPolicy: 'Never',
       terminationGracePeriodSeconds: 0,
       containers: [{ name: 'main', image: 'none', command: ['sh', '-c', script] }],
     },
-  }) as V1Pod;
+  });
 
 const phaseOf = async (name: string): Promise<string | undefined> => (await core.readNamespacedPod({ namespace, name })).status?.phase;
 
@@ -62,7 +60,7 @@ describe('typed calls', () => {
   it('create, read, list, patch and delete', async () => {
     const made = await core.createNamespacedConfigMap({
       namespace,
-      body: { metadata: { name: 'one', labels: { a: 'b' } }, data: { k: 'v' } } as V1ConfigMap,
+      body: Object.assign(new V1ConfigMap(), { metadata: { name: 'one', labels: { a: 'b' } }, data: { k: 'v' } }),
     });
     expect(made.metadata?.creationTimestamp).toBeInstanceOf(Date);
     expect(made.metadata?.uid).toMatch(/^[0-9a-f-]{36}$/);
@@ -71,7 +69,9 @@ describe('typed calls', () => {
     expect(patched.data).toEqual({ k: 'w' });
     const listed = await core.listNamespacedConfigMap({ namespace, labelSelector: 'a=b' });
     expect(listed.items.map(({ metadata }) => metadata?.name)).toEqual(['one']);
-    expect(await codeOf(core.createNamespacedConfigMap({ namespace, body: { metadata: { name: 'one' } } as V1ConfigMap }))).toBe(409);
+    expect(
+      await codeOf(core.createNamespacedConfigMap({ namespace, body: Object.assign(new V1ConfigMap(), { metadata: { name: 'one' } }) })),
+    ).toBe(409);
     await core.deleteNamespacedConfigMap({ namespace, name: 'one' });
     expect(await codeOf(core.readNamespacedConfigMap({ namespace, name: 'one' }))).toBe(404);
   });
@@ -123,7 +123,7 @@ describe('following changes', () => {
   const wanted = ['added first', 'modified first', 'deleted first'];
   const disturb = async (): Promise<void> => {
     const label = [{ op: 'add', path: '/metadata/labels', value: { seen: 'yes' } }];
-    await core.createNamespacedSecret({ namespace, body: { metadata: { name: 'first' } } as V1Secret });
+    await core.createNamespacedSecret({ namespace, body: Object.assign(new V1Secret(), { metadata: { name: 'first' } }) });
     await core.patchNamespacedSecret({ namespace, name: 'first', body: label });
     await core.deleteNamespacedSecret({ namespace, name: 'first' });
   };
@@ -143,7 +143,7 @@ describe('following changes', () => {
 
   it('an informer lists, then follows, and its cache is right', async () => {
     const seen: string[] = [];
-    await core.createNamespacedSecret({ namespace, body: { metadata: { name: 'before' } } as V1Secret });
+    await core.createNamespacedSecret({ namespace, body: Object.assign(new V1Secret(), { metadata: { name: 'before' } }) });
     const informer = makeInformer(config, `/api/v1/namespaces/${namespace}/secrets`, () => core.listNamespacedSecret({ namespace }));
     for (const [event, word] of [
       ['add', 'added'],

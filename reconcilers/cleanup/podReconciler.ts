@@ -9,7 +9,7 @@ import { annotation, label } from '../../operator/jobs/labels.ts';
 import { ownerOf, runKeyOfPod } from '../../operator/jobs/podOwner.ts';
 import { timeMs } from '../../operator/jobs/podShape.ts';
 import type { CleanupPolicy, JobPolicy } from '../../operator/jobs/policy.ts';
-import { podExpiryMs } from '../../operator/jobs/retention.ts';
+import { podExpiryMs, runExpiryMs } from '../../operator/jobs/retention.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
 import type { CallOptions } from '../../operator/kube/client.ts';
 import { isNotFound } from '../../operator/kube/errors.ts';
@@ -43,7 +43,7 @@ export class PodCleanup implements Reconciler {
     const policy = this.#deps.policy().cleanup;
     const run = this.#runOf(pod);
     if (run === undefined) return this.#orphan(pod, policy, ctx);
-    const dueMs = podExpiryMs(run, policy);
+    const dueMs = podDueMs(run, policy);
     if (dueMs === undefined) return {};
     const leftMs = dueMs - ctx.clock.now();
     return leftMs > 0 ? { requeueAfterMs: leftMs } : this.#delete(pod, 'ttled', ctx);
@@ -83,6 +83,12 @@ export class PodCleanup implements Reconciler {
     logger.info('Pod deleted', { reason, run: runKeyOfPod(pod) });
     return {};
   }
+}
+
+/** A pod whose time is that of its run goes with the run, in one write; here only when it was overlooked there. */
+function podDueMs(run: ProwJob, policy: CleanupPolicy): number | undefined {
+  const dueMs = podExpiryMs(run, policy);
+  return dueMs !== undefined && dueMs === runExpiryMs(run, policy) ? dueMs + policy.orphanAgeMs : dueMs;
 }
 
 const isOurs = (pod: Pod): boolean => pod.metadata.labels?.[label.createdByProw] === 'true';

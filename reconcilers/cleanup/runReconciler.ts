@@ -1,6 +1,7 @@
 /**
  * Deletes finished runs when their time has come, each by a timer of its own; there is no pass over all of them. The newest finished
- * run of a Periodic that still exists is kept, unless the run itself says how long it wants to live. The pods of a run go before it.
+ * run of a Periodic that still exists is kept, unless the run itself says how long it wants to live. The pods of a run go before it, and
+ * those of a kept run at the time it would have gone.
  */
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
@@ -47,20 +48,21 @@ export class RunCleanup implements Reconciler {
     if (dueMs === undefined) return {};
     const leftMs = dueMs - clock.now();
     if (leftMs > 0) return { requeueAfterMs: leftMs };
+    const kept = isKept(run, this.#deps);
+    await this.#deletePods(run, kept ? 'ttled' : 'run-deleted', signal);
     // A newer run that finishes wakes this one.
-    if (isKept(run, this.#deps)) return {};
-    await this.#deletePods(run, signal);
+    if (kept) return {};
     const deleted = await deleteOnce(() => this.#deps.writer.delete(key, { signal, ...uidOf(run) }));
     if (deleted) this.#deps.metrics.runDeleted(run.spec.type === 'periodic' ? 'aged-periodic' : 'aged');
     return {};
   }
 
-  async #deletePods(run: ProwJob, signal: AbortSignal): Promise<void> {
+  async #deletePods(run: ProwJob, reason: 'ttled' | 'run-deleted', signal: AbortSignal): Promise<void> {
     for (const { pods, writer } of this.#deps.clusters) {
       for (const pod of pods.byIndex('run', runKeyOf(run))) {
         if (ownerOf(pod, run) !== 'own' || pod.metadata.deletionTimestamp !== undefined) continue;
         const deleted = await deleteOnce(() => writer.delete(keyOf(pod), { signal, ...uidOf(pod) }));
-        if (deleted) this.#deps.metrics.podDeleted('run-deleted');
+        if (deleted) this.#deps.metrics.podDeleted(reason);
       }
     }
   }
