@@ -45,6 +45,7 @@ program
   .description('a Kubernetes API in one process that runs pods as local processes: for demos, development and tests')
   .option('--port <port>', 'port on 127.0.0.1 (default: any free one)')
   .option('--dir <dir>', 'keep pods, logs and the kubeconfig here (default: a temporary directory, removed at the end)')
+  .option('--data-dir <dir>', 'keep the objects of the API here, also across a crash (default: in memory)')
   .option('--kubeconfig <file>', 'where to write the kubeconfig (default: DIR/kubeconfig)')
   .option('--no-crds', 'do not install the CRDs of prow.k8s.io')
   .action(async (options: SandboxOptions) => {

@@ -2,7 +2,6 @@
  * The embedded cluster: a Kubernetes API on loopback, over HTTPS with a CA of its own, and a kubelet that runs pods as local processes.
  * startSandbox() returns when the API answers; close() ends watches, processes and connections, and removes what was made on disk.
  */
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -20,11 +19,12 @@ import { CustomResourceController } from './controllers/customResources.ts';
 import { GarbageCollector } from './controllers/garbageCollector.ts';
 import { runLater } from './controllers/later.ts';
 import { NamespaceController } from './controllers/namespaces.ts';
+import { openIdentity } from './identity.ts';
 import { kubeconfigText, writeKubeconfig } from './kubeconfigFile.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { MemoryStorage } from './storage/memoryStorage.ts';
+import { openSqliteJournal } from './storage/sqliteJournal.ts';
 import type { SandboxApi, StoredObject } from './storage/storage.ts';
-import { createAuthority } from './tls.ts';
 
 export interface SandboxOptions {
   /** 0, the default: any free port. */
@@ -32,6 +32,8 @@ export interface SandboxOptions {
   readonly host?: '127.0.0.1';
   /** Where pods and the kubeconfig live; a temporary directory, removed by close(), when absent. */
   readonly dir?: string;
+  /** Where objects, revisions and the sandbox's identity outlive the process; in memory only, when absent. One sandbox at a time. */
+  readonly dataDir?: string;
   /** Run pods as processes; default true. Without it pods stay Pending until somebody writes their status. */
   readonly kubelet?: boolean;
   readonly log?: (line: string) => void;
@@ -57,19 +59,21 @@ const defaultBookmarkMs = 30_000;
 
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { host = '127.0.0.1', log = () => undefined, now = Date.now } = options;
+  // First of all, because it may refuse: the directory may be another sandbox's.
+  const journal = options.dataDir === undefined ? undefined : await openSqliteJournal(options.dataDir);
   const temporary = options.dir === undefined ? await mkdtemp(path.join(tmpdir(), 'prow-sandbox-')) : undefined;
   const dir = options.dir ?? temporary ?? '';
-  const authority = await createAuthority();
-  const token = randomBytes(24).toString('base64url');
-  const storage = new MemoryStorage(options.historySize);
+  const { token, ...authority } = await openIdentity(options.dataDir, now());
+  const storage = new MemoryStorage({ historySize: options.historySize, journal });
   const registry = new Registry(builtins);
   const service = new ObjectService(storage, now);
   const watches = new WatchHub(storage, service, options.bookmarkIntervalMs ?? defaultBookmarkMs);
   const later = runLater(log);
   const controllers = [
+    // First, so that the others know the kinds that were kept.
+    new CustomResourceController({ storage, service, registry, now, later }),
     new GarbageCollector(storage, service, registry, log),
     new NamespaceController({ storage, service, registry, caPem: authority.caPem, later }),
-    new CustomResourceController({ storage, service, registry, now, later }),
   ];
   for (const controller of controllers) controller.start();
   const api = inProcessApi(storage, service, registry);
@@ -79,6 +83,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const server = new ApiServer({ tls: authority.server, token, registry, handlers, watches, log });
   const port = await server.listen(options.port ?? 0, host).catch(async (error: unknown) => {
     for (const controller of controllers) controller.stop();
+    journal?.close();
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
     throw error;
   });
@@ -97,6 +102,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       await kubelet?.stop();
       for (const controller of controllers) controller.stop();
       await server.close();
+      journal?.close();
       if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
     },
   };

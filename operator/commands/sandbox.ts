@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { kubeconfigText, writeKubeconfig } from '../../sandbox/kubeconfigFile.ts';
 import { startSandbox } from '../../sandbox/sandbox.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { DataDirError } from '../../sandbox/storage/sqliteJournal.ts';
 import type { SandboxApi, StoredObject } from '../../sandbox/storage/storage.ts';
 import { keyOf } from '../kube/objects.ts';
 import type { ResourceType } from '../kube/resource.ts';
@@ -15,6 +16,7 @@ import type { ResourceType } from '../kube/resource.ts';
 export interface SandboxOptions {
   readonly port?: string;
   readonly dir?: string;
+  readonly dataDir?: string;
   readonly kubeconfig?: string;
   /** False with --no-crds. */
   readonly crds: boolean;
@@ -44,7 +46,12 @@ export async function sandbox(options: SandboxOptions): Promise<number> {
     const port = parsePort(options.port);
     const dir = options.dir === undefined ? undefined : path.resolve(options.dir);
     if (dir !== undefined) undo.push(await lock(dir));
-    const running = await startSandbox({ port, ...(dir === undefined ? {} : { dir }), log: (line) => process.stderr.write(`${line}\n`) });
+    const running = await startSandbox({
+      port,
+      ...(dir === undefined ? {} : { dir }),
+      ...(options.dataDir === undefined ? {} : { dataDir: path.resolve(options.dataDir) }),
+      log: (line) => process.stderr.write(`${line}\n`),
+    });
     undo.push(() => running.close());
     if (options.crds) await installCrds(running.api);
     const kubeconfigPath = await publishKubeconfig(running, options.kubeconfig, undo);
@@ -53,7 +60,7 @@ export async function sandbox(options: SandboxOptions): Promise<number> {
     return 0;
   } catch (error) {
     process.stderr.write(`prow-operator sandbox: ${messageOf(error, options)}\n`);
-    return error instanceof UsageError ? usageExitCode : 1;
+    return error instanceof UsageError || error instanceof DataDirError ? usageExitCode : 1;
   } finally {
     for (const step of undo.toReversed()) await step();
   }
@@ -98,12 +105,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Creates the CRDs of this program and waits until the server serves them all. */
+/** Creates the CRDs of this program, or brings them up to date, and waits until the server serves them all. */
 async function installCrds(api: SandboxApi): Promise<void> {
   const files = (await readdir(generatedCrds)).filter((name) => name.endsWith('.yaml'));
   const established = files.sort().map(async (name) => {
     const crd = parse(await readFile(new URL(name, generatedCrds), 'utf8')) as StoredObject;
-    await untilEstablished(api, api.create(customResources, crd));
+    const key = keyOf(crd);
+    const kept = api.update(customResources, key, (old) => ({ ...old, spec: crd.spec }));
+    await untilEstablished(api, kept ?? api.get(customResources, key) ?? api.create(customResources, crd));
   });
   await Promise.all(established);
 }

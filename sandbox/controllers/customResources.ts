@@ -207,13 +207,14 @@ export class CustomResourceController {
 
   #sync(crd: StoredObject | undefined): void {
     if (crd === undefined) return;
-    const { name } = crd.metadata;
-    if (crd.metadata.deletionTimestamp !== undefined) {
+    const { name, generation, deletionTimestamp } = crd.metadata;
+    const [known] = this.#registry.customOf(name);
+    if (known === undefined || (deletionTimestamp === undefined && known.crd?.metadata.generation !== generation))
+      this.#registry.setCustom(name, infosOf(crd));
+    if (deletionTimestamp !== undefined) {
       this.#finalize(crd);
       return;
     }
-    const current = this.#registry.customOf(name);
-    if (current[0]?.crd?.metadata.generation !== crd.metadata.generation) this.#registry.setCustom(name, infosOf(crd));
     const spec = asObject(crd.spec);
     const stored = asArray(spec.versions).find((version) => field(version, 'storage') === true);
     this.#service.modify(

@@ -36,6 +36,9 @@ export class GarbageCollector {
 
   start(): void {
     this.#stop = this.#storage.subscribe(undefined, (event) => this.#observe(event));
+    for (const bucket of new Set(this.#registry.all().map((info) => info.bucket))) {
+      for (const object of this.#storage.list(bucket)) this.#observe({ type: 'ADDED', bucket, revision: 0, object });
+    }
   }
 
   stop(): void {

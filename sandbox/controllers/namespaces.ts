@@ -44,6 +44,7 @@ export class NamespaceController {
       if (event.type === 'DELETED' && namespace !== undefined && this.#terminating.has(namespace))
         this.#later(`namespace ${namespace}`, () => this.#empty(namespace));
     });
+    for (const kept of this.#storage.list(this.#namespaces.bucket)) this.#observe('MODIFIED', kept);
     for (const name of initial) {
       if (this.#service.find(this.#namespaces, { namespace: '', name }) === undefined)
         this.#service.create(this.#namespaces, '', { metadata: { name } });

@@ -79,7 +79,7 @@ describe('MemoryStorage', () => {
   });
 
   it('keeps a bounded history and says when a revision is before it', () => {
-    const storage = new MemoryStorage(4);
+    const storage = new MemoryStorage({ historySize: 4 });
     const { revision } = storage;
     for (let i = 0; i < 10; i++) storage.write(bucket, thing('x', i));
     expect(storage.eventsSince(bucket, revision)).toBeUndefined();

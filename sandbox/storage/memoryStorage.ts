@@ -1,9 +1,10 @@
 /**
  * The store in memory. Each write gets the next global revision; each bucket keeps its last events, so that watches can resume and
- * a list can show the state of a past revision by undoing what came later.
+ * a list can show the state of a past revision by undoing what came later. With a journal it begins with what that has kept, at its
+ * revision, with no history.
  */
 import type { KubeObject, ObjectKey } from '../../operator/kube/objects.ts';
-import type { Storage, StorageEvent, StoredObject } from './storage.ts';
+import type { Journal, Storage, StorageEvent, StoredObject } from './storage.ts';
 
 interface Bucket {
   readonly namespaces: Map<string, Map<string, StoredObject>>;
@@ -27,15 +28,27 @@ export function deepFreeze<T>(value: T): T {
   return value;
 }
 
+export interface MemoryStorageOptions {
+  /** Events kept per bucket. */
+  readonly historySize?: number | undefined;
+  readonly journal?: Journal | undefined;
+}
+
 export class MemoryStorage implements Storage {
   #revision = 1;
+  /** Nothing is known of what happened up to here. */
+  readonly #firstRevision: number;
   readonly #buckets = new Map<string, Bucket>();
   readonly #allSubscribers = new Set<(event: StorageEvent) => void>();
   readonly #historySize: number;
+  readonly #journal: Journal | undefined;
 
-  /** @param historySize events kept per bucket */
-  constructor(historySize = 10_000) {
+  constructor({ historySize = 10_000, journal }: MemoryStorageOptions = {}) {
     this.#historySize = historySize;
+    this.#journal = journal;
+    this.#revision = journal?.revision ?? 1;
+    this.#firstRevision = journal === undefined ? 0 : this.#revision;
+    for (const { bucket, object } of journal?.objects() ?? []) this.#names(bucket, object).set(object.metadata.name, deepFreeze(object));
   }
 
   get revision(): number {
@@ -75,27 +88,36 @@ export class MemoryStorage implements Storage {
   }
 
   write(bucket: string, object: KubeObject): StoredObject {
-    const revision = ++this.#revision;
+    const revision = this.#revision + 1;
     const stored = deepFreeze({ ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } }) as StoredObject;
-    const space = this.#bucket(bucket).namespaces;
-    const namespace = stored.metadata.namespace ?? '';
-    let names = space.get(namespace);
-    if (names === undefined) space.set(namespace, (names = new Map<string, StoredObject>()));
-    const previous = names.get(stored.metadata.name);
-    names.set(stored.metadata.name, stored);
-    this.#publish({ type: previous === undefined ? 'ADDED' : 'MODIFIED', bucket, revision, object: stored, ...(previous && { previous }) });
+    const previous = this.get(bucket, { namespace: stored.metadata.namespace ?? '', name: stored.metadata.name });
+    const type = previous === undefined ? 'ADDED' : 'MODIFIED';
+    const event: StorageEvent = { type, bucket, revision, object: stored, ...(previous && { previous }) };
+    this.#journal?.record(event);
+    this.#names(bucket, stored).set(stored.metadata.name, stored);
+    this.#publish(event);
     return stored;
+  }
+
+  /** The objects beside this one, by name. */
+  #names(bucket: string, { metadata: { namespace = '' } }: KubeObject): Map<string, StoredObject> {
+    const { namespaces } = this.#bucket(bucket);
+    let names = namespaces.get(namespace);
+    if (names === undefined) namespaces.set(namespace, (names = new Map<string, StoredObject>()));
+    return names;
   }
 
   remove(bucket: string, key: ObjectKey): StoredObject | undefined {
     const names = this.#buckets.get(bucket)?.namespaces.get(key.namespace);
     const previous = names?.get(key.name);
     if (names === undefined || previous === undefined) return undefined;
-    const revision = ++this.#revision;
+    const revision = this.#revision + 1;
+    const object = deepFreeze({ ...previous, metadata: { ...previous.metadata, resourceVersion: String(revision) } }) as StoredObject;
+    const event: StorageEvent = { type: 'DELETED', bucket, revision, object, previous };
+    this.#journal?.record(event);
     names.delete(key.name);
     if (names.size === 0) this.#bucket(bucket).namespaces.delete(key.namespace);
-    const object = deepFreeze({ ...previous, metadata: { ...previous.metadata, resourceVersion: String(revision) } }) as StoredObject;
-    this.#publish({ type: 'DELETED', bucket, revision, object, previous });
+    this.#publish(event);
     return object;
   }
 
@@ -132,7 +154,7 @@ export class MemoryStorage implements Storage {
   #bucket(name: string): Bucket {
     let bucket = this.#buckets.get(name);
     if (bucket === undefined) {
-      bucket = { namespaces: new Map(), history: [], compactedRevision: 0, subscribers: new Set(), sorted: new Map() };
+      bucket = { namespaces: new Map(), history: [], compactedRevision: this.#firstRevision, subscribers: new Set(), sorted: new Map() };
       this.#buckets.set(name, bucket);
     }
     return bucket;
@@ -140,6 +162,7 @@ export class MemoryStorage implements Storage {
 
   #publish(event: StorageEvent): void {
     const bucket = this.#bucket(event.bucket);
+    this.#revision = event.revision;
     bucket.sorted.clear();
     bucket.history.push(event);
     if (bucket.history.length > this.#historySize * 1.25) {

@@ -1,6 +1,7 @@
 /**
  * What the API server needs of a store: objects in buckets, one global revision, a bounded history for watches and for lists of the past.
- * Everything is synchronous, so one request sees and changes one consistent state. The in-memory store is memoryStorage.ts.
+ * Everything is synchronous, so one request sees and changes one consistent state. The in-memory store is memoryStorage.ts; with a journal
+ * (sqliteJournal.ts) it outlives its process.
  */
 import type { KubeObject, ObjectKey } from '../../operator/kube/objects.ts';
 import type { ResourceType } from '../../operator/kube/resource.ts';
@@ -37,6 +38,16 @@ export interface Storage {
   subscribe(bucket: string | undefined, on: (event: StorageEvent) => void): () => void;
   /** Forgets all history, as an etcd compaction would. */
   compact(): void;
+}
+
+/** Where a store keeps what must outlive the process. The history of changes is not kept. */
+export interface Journal {
+  /** The revision of the last write that is kept. */
+  readonly revision: number;
+  /** Everything that is kept, in no order. */
+  objects(): Iterable<{ readonly bucket: string; readonly object: StoredObject }>;
+  /** Keeps a write before it takes effect. When it throws, the write does not happen. */
+  record(event: StorageEvent): void;
 }
 
 /**

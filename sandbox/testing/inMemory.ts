@@ -16,7 +16,7 @@ export interface InMemory {
 export const startMs = Date.UTC(2026, 0, 1);
 
 export function inMemory(historySize?: number): InMemory {
-  const storage = new MemoryStorage(historySize);
+  const storage = new MemoryStorage({ historySize });
   const registry = new Registry(builtins);
   const service = new ObjectService(storage, () => startMs);
   const info = (plural: string): ResourceInfo => {
