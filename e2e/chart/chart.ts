@@ -62,3 +62,37 @@ export function one(manifests: readonly Manifest[], kind: string, name?: string)
 }
 
 export const ciValues = (name: string): string => path.join(chartDir, 'ci', `${name}.yaml`);
+
+export const valueSets = ['minimal', 'ha', 'namespaced', 'airgapped', 'everything'] as const;
+
+/** Every pod that a manifest makes, with the path to it in a few words. */
+export function podSpecsOf(manifest: Manifest): readonly PodSpecOf[] {
+  const where = `${manifest.kind} ${manifest.metadata.name}`;
+  if (manifest.kind === 'Pod') return [{ where, labels: manifest.metadata.labels ?? {}, spec: manifest.spec as PodSpecOf['spec'] }];
+  if (manifest.kind !== 'Deployment') return [];
+  const { metadata, spec } = manifest.spec.template;
+  return [{ where, labels: metadata.labels as PodSpecOf['labels'], spec: spec as PodSpecOf['spec'] }];
+}
+
+interface ContainerOf {
+  readonly name: string;
+  readonly image: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value?: string }[];
+  readonly resources?: { readonly requests?: object; readonly limits?: object };
+  readonly securityContext?: Readonly<Record<string, unknown>>;
+  readonly volumeMounts?: readonly { readonly mountPath: string; readonly readOnly?: boolean }[];
+}
+
+export interface PodSpecOf {
+  readonly where: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: {
+    readonly securityContext?: Readonly<Record<string, unknown>>;
+    readonly containers: readonly ContainerOf[];
+    readonly initContainers?: readonly ContainerOf[];
+    readonly volumes?: readonly Readonly<Record<string, unknown>>[];
+    readonly imagePullSecrets?: readonly { readonly name: string }[];
+    readonly [field: string]: unknown;
+  };
+}
