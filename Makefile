@@ -41,11 +41,13 @@ typecheck: setup ## Only the types
 format: setup ## Format everything
 	prettier --write --log-level warn .
 
-generate: setup ## Write CRDs and reference pages from the schemas
+generate: setup ## Write CRDs, reference pages and the charts' copies from the schemas
 	node crds/generate.ts
+	node tools/chart.ts
 
 verify: setup ## Fail if a generated file is not what its source says
 	node crds/generate.ts --check
+	node tools/chart.ts --check
 
 coverage: setup ## Tests with line coverage
 	vitest run --coverage

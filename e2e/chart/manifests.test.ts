@@ -15,7 +15,8 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { loadSettings } from '../../operator/config/loadSettings.ts';
 import { staleChartFiles } from '../../tools/chart.ts';
 import { kubernetesTool } from '../../tools/helm.ts';
-import { chartDir, ciValues, crdChartDir, one, podSpecsOf, render, renderText, valueSets, type Manifest, type PodSpecOf } from './chart.ts';
+import { chartDir, ciValues, crdChartDir, one, podSpecsOf, render, renderText, valueSets } from './chart.ts';
+import type { Manifest, PodSpecOf, RenderChoice } from './chart.ts';
 
 type Model = new (data: never) => { validate(): void };
 const models = new Map<string, Model>(
