@@ -74,6 +74,13 @@ export function podSpecsOf(manifest: Manifest): readonly PodSpecOf[] {
   return [{ where, labels: metadata.labels as PodSpecOf['labels'], spec: spec as PodSpecOf['spec'] }];
 }
 
+/** The pod of the runs that the pod of `helm test` starts. */
+export function jobPodOf({ where, labels, spec }: PodSpecOf): readonly PodSpecOf[] {
+  const text = spec.containers[0]?.args?.find((arg) => arg.startsWith('--pod-spec='));
+  if (text === undefined) return [];
+  return [{ where: `run of ${where}`, labels, spec: JSON.parse(text.slice('--pod-spec='.length)) as PodSpecOf['spec'] }];
+}
+
 interface ContainerOf {
   readonly name: string;
   readonly image: string;

@@ -15,7 +15,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { loadSettings } from '../../operator/config/loadSettings.ts';
 import { staleChartFiles } from '../../tools/chart.ts';
 import { kubernetesTool } from '../../tools/helm.ts';
-import { chartDir, ciValues, crdChartDir, one, podSpecsOf, render, renderText, valueSets } from './chart.ts';
+import { chartDir, ciValues, crdChartDir, jobPodOf, one, podSpecsOf, render, renderText, valueSets } from './chart.ts';
 import type { Manifest, PodSpecOf, RenderChoice } from './chart.ts';
 
 type Model = new (data: never) => { validate(): void };
@@ -137,13 +137,6 @@ describe.each(['default', ...valueSets])('the chart with the values %s', (set) =
     }
   });
 });
-
-/** The pod of the runs that the pod of `helm test` starts. */
-function jobPodOf({ where, labels, spec }: PodSpecOf): readonly PodSpecOf[] {
-  const text = spec.containers[0]?.args?.find((arg) => arg.startsWith('--pod-spec='));
-  if (text === undefined) return [];
-  return [{ where: `run of ${where}`, labels, spec: JSON.parse(text.slice('--pod-spec='.length)) as PodSpecOf['spec'] }];
-}
 
 function podSelectorsOf(manifest: Manifest): readonly { readonly where: string; readonly selector: Readonly<Record<string, string>> }[] {
   const selector = new Map<string, unknown>([
