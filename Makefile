@@ -2,10 +2,10 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint typecheck format generate verify coverage image cluster cluster-down clean
+.PHONY: help setup demo sandbox test lint typecheck format generate verify coverage image cluster cluster-down e2e clean
 
 help: ## Show what can be done here
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The system's Node runs npm; npm ci brings Node 24 and everything else, exactly as locked.
 node_modules/.installed: package.json package-lock.json
@@ -60,6 +60,10 @@ cluster: setup ## A real one-node Kubernetes on this machine (root on Debian, or
 
 cluster-down: setup ## Take it down, with everything that it did to the machine
 	@node e2e/cluster/cluster.ts down
+
+e2e: setup ## Everything on a real Kubernetes: cluster, image, chart, stories, upgrade, uninstall (root on Debian)
+	@node tools/k8s/install.mjs
+	@node e2e/run.ts
 
 clean: ## Remove what was installed or built
 	rm -rf node_modules coverage dist .sandbox tools/k8s/node_modules tools/k8s/bin

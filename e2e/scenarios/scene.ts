@@ -51,6 +51,11 @@ export class Scene {
     return name;
   }
 
+  /** The story is over: its namespaces go, with all that is in them. Nobody waits for that. */
+  async leave(): Promise<void> {
+    for (const name of this.namespaces.splice(0)) await this.client.delete(namespaces, { namespace: '', name });
+  }
+
   /** Server-side apply, as `kubectl apply --server-side` does it. */
   async apply<T extends KubeObject>(object: T, namespace = this.namespace): Promise<T> {
     const type = types.get(object.kind ?? '');

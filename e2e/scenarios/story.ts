@@ -10,7 +10,6 @@ import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { SettingsFile } from '../../operator/config/settings.ts';
 import { isComplete } from '../../operator/jobs/runState.ts';
-import { namespaces } from '../../operator/kube/builtin.ts';
 import { isNotFound } from '../../operator/kube/errors.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
 import { mergePatch } from '../../operator/kube/patch.ts';
@@ -46,9 +45,12 @@ export function stories(about: string, stage: Stage, tell: (story: Story) => voi
   describe(`${about} (${targetName()})`, { concurrent: stage.alone !== true }, () => {
     let installation: Installation;
     let recorder: Recorder;
+    const undo: (() => Promise<void>)[] = [];
     beforeAll(async () => {
       installation = await install({ settings: storySettings(stage.settings), replicas: stage.replicas ?? 1 });
+      undo.push(() => installation.close());
       recorder = new Recorder(installation.client);
+      undo.push(() => recorder.close());
       await recorder.start();
       while ((await leaderOf(installation)) === '') {
         await installation.check();
@@ -56,8 +58,7 @@ export function stories(about: string, stage: Stage, tell: (story: Story) => voi
       }
     }, installTimeoutMs);
     afterAll(async () => {
-      await recorder.close();
-      await installation.close();
+      for (const step of undo.toReversed()) await step();
     }, installTimeoutMs);
     tell((says, play) => {
       it(says, async () => playStory(new Scene(installation, recorder, uniqueName('story')), play), storyTimeoutMs);
@@ -74,11 +75,11 @@ async function playStory(scene: Scene, play: (scene: Scene) => Promise<void>): P
     if (broken.length > 0) throw new Error(`the story went well, but:\n${broken.join('\n')}`);
     await staysAsItIs(scene);
   } catch (error) {
-    const words = await scene.installation.tail(15).catch((failure: unknown) => String(failure));
+    const words = await scene.installation.tail(15).catch(messageOf);
+    await scene.leave().catch(() => undefined);
     throw new Error(`${messageOf(error)}\nThe operator's last words:\n${words}`, { cause: error });
-  } finally {
-    for (const name of scene.namespaces) await scene.client.delete(namespaces, { namespace: '', name });
   }
+  await scene.leave();
 }
 
 /** Schedules stop, and everything that was started comes to its end. */
