@@ -83,6 +83,7 @@ function apiServerArguments(plan: Plan): readonly string[] {
     'tls-cert-file': pki('kube-apiserver.crt'),
     'tls-private-key-file': pki('kube-apiserver.key'),
     'client-ca-file': pki('ca.crt'),
+    'token-auth-file': pki('tokens.csv'),
     'kubelet-certificate-authority': pki('ca.crt'),
     'kubelet-client-certificate': pki('kubelet-client.crt'),
     'kubelet-client-key': pki('kubelet-client.key'),

@@ -7,6 +7,9 @@ import { stringify } from 'yaml';
 import type { Plan } from './plan.ts';
 import type { KeyPair } from './pki.ts';
 
+/** How a client shows who it is. */
+export type Credentials = KeyPair | { readonly token: string };
+
 export const pauseImage = 'localhost/prow-e2e/pause:1';
 
 /** Where things of the state directory are; every path that two parts must agree on. */
@@ -37,15 +40,19 @@ export function places(plan: Pick<Plan, 'stateDir'>) {
 export const serverUrl = (plan: Plan): string => `https://${plan.gateway}:${plan.ports.apiServer}`;
 
 /** A kubeconfig with everything in it, so that it can be copied elsewhere on this machine. */
-export function kubeconfigText(plan: Plan, caPem: string, { certPem, keyPem }: KeyPair): string {
+export function kubeconfigText(plan: Plan, caPem: string, credentials: Credentials): string {
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
   const name = plan.nodeName;
+  const user =
+    'token' in credentials
+      ? { token: credentials.token }
+      : { 'client-certificate-data': base64(credentials.certPem), 'client-key-data': base64(credentials.keyPem) };
   return stringify(
     {
       apiVersion: 'v1',
       kind: 'Config',
       clusters: [{ name, cluster: { server: serverUrl(plan), 'certificate-authority-data': base64(caPem) } }],
-      users: [{ name, user: { 'client-certificate-data': base64(certPem), 'client-key-data': base64(keyPem) } }],
+      users: [{ name, user }],
       contexts: [{ name, context: { cluster: name, user: name } }],
       'current-context': name,
     },

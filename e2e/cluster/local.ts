@@ -150,9 +150,9 @@ async function writeFiles(plan: Plan): Promise<void> {
   const secret = { mode: 0o600 };
   for (const [name, text] of Object.entries(keyFiles(pki))) await writeFile(at.pki(name), text, secret);
   for (const [name, pair] of Object.entries(pki.clients)) {
-    const file = name === 'admin' ? kubeconfigFile : at.kubeconfig(name);
-    await writeFile(file, kubeconfigText(plan, pki.caPem, pair), secret);
+    await writeFile(at.kubeconfig(name), kubeconfigText(plan, pki.caPem, pair), secret);
   }
+  await writeFile(kubeconfigFile, kubeconfigText(plan, pki.caPem, { token: pki.adminToken }), secret);
   await writeFile(at.containerdConfig, containerdToml(plan));
   await writeFile(path.join(at.cniConfDir, '10-pods.conflist'), cniConfig(plan));
   await writeFile(at.kubeletConfig, kubeletConfig(plan));
@@ -167,6 +167,7 @@ const keyFiles = (pki: Pki): Readonly<Record<string, string>> => ({
   'kubelet.key': pki.kubelet.keyPem,
   'kubelet-client.crt': pki.kubeletClient.certPem,
   'kubelet-client.key': pki.kubeletClient.keyPem,
+  'tokens.csv': `${pki.adminToken},kubernetes-admin,kubernetes-admin,system:masters\n`,
   'sa.key': pki.serviceAccountKeyPem,
   'sa.pub': pki.serviceAccountPublicPem,
 });

@@ -3,7 +3,7 @@
  * identity that RBAC and the Node authoriser know. Made anew at each start, gone with the state directory.
  */
 import '../../sandbox/reflectMetadata.ts';
-import { generateKeyPairSync, webcrypto } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
 export interface KeyPair {
@@ -18,12 +18,14 @@ export interface Pki {
   /** The API server when it calls the kubelet. */
   readonly kubeletClient: KeyPair;
   readonly clients: Readonly<Record<ClientName, KeyPair>>;
+  /** The administrator's. Not a certificate: a client with one is somebody even when it sends a wrong token, and that is worth testing. */
+  readonly adminToken: string;
   /** Signs service account tokens. */
   readonly serviceAccountKeyPem: string;
   readonly serviceAccountPublicPem: string;
 }
 
-export type ClientName = 'admin' | 'kubelet' | 'kube-controller-manager' | 'kube-scheduler' | 'kube-proxy';
+export type ClientName = 'kubelet' | 'kube-controller-manager' | 'kube-scheduler' | 'kube-proxy';
 
 export interface PkiOptions {
   readonly nodeName: string;
@@ -64,12 +66,12 @@ export async function createPki({ nodeName, gateway, serviceIp }: PkiOptions, no
     }),
     kubeletClient: await client('kube-apiserver-kubelet-client', 'system:masters'),
     clients: {
-      admin: await client('kubernetes-admin', 'system:masters'),
       kubelet: await client(`system:node:${nodeName}`, 'system:nodes'),
       'kube-controller-manager': await client('system:kube-controller-manager'),
       'kube-scheduler': await client('system:kube-scheduler'),
       'kube-proxy': await client('system:kube-proxy'),
     },
+    adminToken: randomBytes(32).toString('hex'),
     serviceAccountKeyPem: tokens.privateKey.export({ type: 'sec1', format: 'pem' }).toString(),
     serviceAccountPublicPem: tokens.publicKey.export({ type: 'spki', format: 'pem' }).toString(),
   };
