@@ -1,6 +1,6 @@
 /** What the chart renders, for each of the value sets in ci/: valid for Kubernetes, consistent in itself, and careful about security. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding } from 'kubernetes-models/admissionregistration.k8s.io/v1';
 import { CustomResourceDefinition } from 'kubernetes-models/apiextensions.k8s.io/v1';
@@ -158,6 +158,18 @@ describe('the chart', () => {
 
   it('holds nothing twice that could differ', () => {
     expect(staleChartFiles()).toEqual([]);
+  });
+
+  it('uses no function whose answer changes from one rendering to the next', () => {
+    const templates = path.join(chartDir, 'templates');
+    const files = readdirSync(templates, { recursive: true, encoding: 'utf8' }).filter((file) => /\.(yaml|tpl|txt)$/.test(file));
+    expect(files.length).toBeGreaterThan(10);
+    for (const file of files) {
+      const text = readFileSync(path.join(templates, file), 'utf8');
+      expect(text, file).not.toMatch(
+        /\b(lookup|now|date|uuidv4|randAlpha\w*|randNumeric|randBytes|gen(CA|SignedCert|SelfSignedCert|PrivateKey)|derivePassword)\b(?=[ )|])/,
+      );
+    }
   });
 
   it('is of the version of the program', () => {
