@@ -15,7 +15,9 @@ const program = new Command('prow-operator')
     'Continuous integration the Kubernetes way: Periodic, ProwJob, PluginConfig and BuildCluster objects, and the operator that runs them',
   )
   .version(version)
-  .showHelpAfterError();
+  .showHelpAfterError()
+  // Before the commands, which take it over: a call that cannot be understood ends with 2, as one that cannot be carried out does.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
 
 program
   .command('run')

@@ -34,6 +34,8 @@ export async function run(options: RunOptions): Promise<number> {
     const source = await openSettings(options, (message, fields) => logger?.warn(message, fields));
     const settings = source.current();
     logger = loggerOf(options, settings);
+    // The base class of the host reads the default kubeconfig before it is given ours: one that is broken must not matter then.
+    if (options.kubeconfig !== undefined) process.env.KUBECONFIG = options.kubeconfig;
     const config = PooledKubeConfig.load(options.kubeconfig === undefined ? {} : { path: options.kubeconfig });
     logger.info('Starting', {
       version,

@@ -32,11 +32,11 @@ export function checkPeriodic(periodic: Periodic): readonly SemanticProblem[] {
   return [
     ...(parsed.ok ? [] : parsed.problems),
     ...(template === undefined ? [] : [problemAt(`spec.jobTemplate.${template.field}`, template)]),
-    ...unsupportedFields(periodic.spec).map((field): SemanticProblem => ({
-      path: `spec.${field.split(' ')[0] ?? field}`,
-      message: `${field}: accepted, but not carried out by this version`,
-      severity: 'warning',
-    })),
+    ...unsupportedFields(periodic.spec).map((unsupported): SemanticProblem => {
+      const [field = '', ...value] = unsupported.split(' ');
+      const what = value.length === 0 ? '' : `${value.join(' ')}: `;
+      return { path: `spec.${field}`, message: `${what}accepted, but not carried out by this version`, severity: 'warning' };
+    }),
   ];
 }
 

@@ -55,9 +55,10 @@ export class PooledKubeConfig extends KubeConfig {
   /** Reads the configuration. Throws KubeConfigError when it is missing, broken, or has no such context. */
   static load(source: KubeConfigSource = {}): PooledKubeConfig {
     const config = new PooledKubeConfig();
-    return config.#read(source.path ?? 'the default kubeconfig', source.context, () =>
-      source.path === undefined ? config.loadFromDefault() : config.loadFromFile(source.path),
-    );
+    return config.#read(source.path ?? 'the default kubeconfig', source.context, () => {
+      if (source.path !== undefined) config.loadFromFile(source.path);
+      else config.#loadFound();
+    });
   }
 
   /**
@@ -116,6 +117,13 @@ export class PooledKubeConfig extends KubeConfig {
     if (cluster === null)
       throw new KubeConfigError(`kubeconfig: context "${this.getCurrentContext()}" names no cluster that is in the file`);
     return { cluster, user: this.getCurrentUser() };
+  }
+
+  /** Where client-node finds nothing it assumes a server on this machine; we would talk to our own health page. */
+  #loadFound(): void {
+    this.loadFromDefault();
+    if (this.getCurrentCluster()?.server !== 'http://localhost:8080' || this.getCurrentContext() !== 'loaded-context') return;
+    throw new Error('there is none: set KUBECONFIG, write ~/.kube/config, name a file, or run in a pod with a service account');
   }
 
   #read(what: string, context: string | undefined, load: () => void): this {
