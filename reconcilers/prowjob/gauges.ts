@@ -5,7 +5,7 @@
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { deadlinesOf } from '../../operator/jobs/deadlines.ts';
 import { phaseOfPod } from '../../operator/jobs/podOutcome.ts';
-import { runKeyOf } from '../../operator/jobs/podOwner.ts';
+import { ownerOf, runKeyOf } from '../../operator/jobs/podOwner.ts';
 import { isPodFinished, timeMs, type PodShape } from '../../operator/jobs/podShape.ts';
 import type { DeadlinePolicy, JobPolicy } from '../../operator/jobs/policy.ts';
 import { clusterOf, createdMsOf, isAbortRequested, isComplete, isOurs, statusOf } from '../../operator/jobs/runState.ts';
@@ -114,7 +114,7 @@ function podOf(run: ProwJob, pods: RunGaugesOptions['pods']): Pod | undefined {
   const { attempts, pod_name } = statusOf(run);
   const name = attempts?.at(-1)?.pod_name ?? pod_name;
   for (const store of pods) {
-    const found = store.byIndex('run', runKeyOf(run)).find((pod) => pod.metadata.name === name);
+    const found = store.byIndex('run', runKeyOf(run)).find((pod) => pod.metadata.name === name && ownerOf(pod, run) === 'own');
     if (found !== undefined) return found;
   }
   return undefined;
