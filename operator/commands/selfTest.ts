@@ -113,13 +113,13 @@ function prowJobOf({ namespace, name }: ObjectKey, podSpec: JobPodSpec): ProwJob
   };
 }
 
-/** Its next slot is a year away: only the annotation starts it. */
+/** Its slots are a year apart: what starts it is the annotation. */
 function periodicOf({ namespace, name }: ObjectKey, podSpec: JobPodSpec): Periodic {
   return {
     apiVersion,
     kind: 'Periodic',
     metadata: { namespace, name, annotations: { [runNowAnnotation]: name } },
-    spec: { cron: '@every 8760h', jobTemplate: { spec: { pod_spec: podSpec } } },
+    spec: { cron: '@yearly', jobTemplate: { spec: { pod_spec: podSpec } } },
   };
 }
 

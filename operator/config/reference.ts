@@ -8,7 +8,7 @@ The operator reads one YAML file, given with \`--settings\`. Every field is opti
 Go durations: \`90s\`, \`10m\`, \`1h30m\`.
 
 A file with a fault is refused as a whole; the message names file, line, column and field. While the operator runs, the file may change: the new
-content is used within seconds. Fields that are read only at the start (all \`workers\`, \`leaderElection\`, \`server\`) are named in the log and take
+content is used within seconds. Fields that are read only at the start (all \`workers\`, \`leaderElection\`, \`server\`, \`logging\`) are named in the log and take
 effect at the next start. A new content with a fault changes nothing and is reported once.
 `;
 

@@ -130,7 +130,7 @@ export class SettingsWatcher {
   }
 }
 
-/** Read when the process starts: workers are started, sockets opened and the lease taken then. */
+/** Read when the process starts: workers are started, sockets opened, the lease taken and the logger made then. */
 const startOnly: ReadonlyMap<string, (settings: Settings) => unknown> = new Map([
   ['prowJobs.workers', (settings: Settings): unknown => settings.prowJobs.workers],
   ['periodics.workers', (settings: Settings): unknown => settings.periodics.workers],
@@ -138,6 +138,7 @@ const startOnly: ReadonlyMap<string, (settings: Settings) => unknown> = new Map(
   ['cleanup.workers', (settings: Settings): unknown => settings.cleanup.workers],
   ['leaderElection', (settings: Settings): unknown => settings.leaderElection],
   ['server', (settings: Settings): unknown => settings.server],
+  ['logging', (settings: Settings): unknown => settings.logging],
 ]);
 
 const startOnlyChanges = (before: Settings, after: Settings): readonly string[] =>
