@@ -305,8 +305,8 @@ export const chartValuesSchema = Type.Object(
   {
     nameOverride: objectName("Replaces the chart's name in labels and names."),
     fullnameOverride: objectName('Replaces the name of everything this release installs.'),
-    commonLabels: textMap('Labels of everything.'),
-    commonAnnotations: textMap('Annotations of everything.'),
+    commonLabels: textMap('Labels of everything but the CRDs, which have their own.'),
+    commonAnnotations: textMap('Annotations of everything but the CRDs, which have their own.'),
     global: Type.Optional(
       Type.Object(
         {

@@ -15,7 +15,7 @@ import { mergePatch } from '../../operator/kube/patch.ts';
 import type { ResourceType } from '../../operator/kube/resource.ts';
 import { UndiciTransport, type HttpAnswer, type HttpRequest } from '../../operator/kube/transport.ts';
 import { kubernetesTool } from '../../tools/helm.ts';
-import { release, render } from './chart.ts';
+import { release, render, type Manifest } from './chart.ts';
 
 const kubeconfig = process.env.E2E_KUBECONFIG ?? '';
 const home = 'chart-policy';
@@ -215,11 +215,16 @@ const runAs = (space: Space, spec: Part): Part =>
   space === 'builder' && !('serviceAccountName' in spec) ? { ...spec, serviceAccountName: 'builder' } : spec;
 
 describe.skipIf(kubeconfig === '')('the policies of the chart on a real API server', () => {
-  const installed = render({ namespace: home, set: [...profiles, 'crds.install=false'] }).filter(({ kind }) => kind !== 'Deployment');
-  const admin = clientAs();
-  const asOperator = clientAs(operator);
+  let installed: readonly Manifest[] = [];
+  let admin: KubeClient;
+  let asOperator: KubeClient;
 
   beforeAll(async () => {
+    installed = render({ namespace: home, set: [...profiles, 'crds.install=false', 'test.enabled=false'] }).filter(
+      ({ kind }) => kind !== 'Deployment',
+    );
+    admin = clientAs();
+    asOperator = clientAs(operator);
     for (const [space, name] of [['home', home], ...Object.entries(namespaces)]) {
       const labels = { 'prow.k8s.io/pod-profile': space === 'mistaken' ? 'trustde' : (space ?? '') };
       kubectl(['apply', '-f', '-'], {

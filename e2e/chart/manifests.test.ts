@@ -254,4 +254,24 @@ describe('the chart', () => {
     expect(rights.get('edit')).not.toContain('create buildclusters');
     expect(rights.get('admin')).toContain('create buildclusters');
   });
+
+  it('lets in whom the network policy names, and the pod of helm test beside them', () => {
+    const from = 'networkPolicy.ingressFrom[0].namespaceSelector.matchLabels.name=monitoring';
+    const { spec } = one(render({ set: ['networkPolicy.enabled=true', from, 'crds.install=false'] }), 'NetworkPolicy');
+    const [{ from: peers, ports }] = spec.ingress as [{ from: readonly unknown[]; ports: readonly unknown[] }];
+    const test = { podSelector: { matchLabels: expect.objectContaining({ 'app.kubernetes.io/component': 'test' }) } };
+    expect(peers).toEqual([{ namespaceSelector: { matchLabels: { name: 'monitoring' } } }, test]);
+    expect(ports).toEqual([{ port: 'metrics', protocol: 'TCP' }]);
+  });
+
+  it('lets the operator out to the API server and to name resolution alone', () => {
+    const { spec } = one(render({ valuesFiles: [ciValues('airgapped')] }), 'NetworkPolicy');
+    expect(spec.policyTypes).toEqual(['Ingress', 'Egress']);
+    const toServer = { to: [{ ipBlock: { cidr: '10.96.0.1/32' } }, { ipBlock: { cidr: '10.0.0.0/24' } }], ports: [443, 6443].map(tcp) };
+    expect(spec.egress).toEqual([toServer]);
+    const byDefault = one(render({ set: ['networkPolicy.enabled=true', 'crds.install=false'] }), 'NetworkPolicy');
+    expect(byDefault.spec.egress).toEqual([{ ports: [443, 6443].map(tcp) }, { ports: [{ port: 53, protocol: 'UDP' }, tcp(53)] }]);
+  });
 });
+
+const tcp = (port: number): unknown => ({ port, protocol: 'TCP' });

@@ -72,15 +72,16 @@ export async function selfTest(options: SelfTestOptions): Promise<number> {
     return 0;
   } catch (error) {
     if (!isForPerson(error)) throw error;
-    process.stderr.write(`prow-operator selftest: ${error.message}\n`);
+    process.stderr.write(`prow-operator selftest: ${error instanceof DOMException ? `time is up (${options.timeout})` : error.message}\n`);
     return error instanceof UsageError || error instanceof KubeConfigError ? 2 : 1;
   } finally {
     await client?.close();
   }
 }
 
+/** A DOMException is how a signal says that time is up in the middle of a call. */
 const isForPerson = (error: unknown): error is Error =>
-  [UsageError, SelfTestFailure, KubeConfigError, ApiError, TransportError].some((kind) => error instanceof kind);
+  [UsageError, SelfTestFailure, KubeConfigError, ApiError, TransportError, DOMException].some((kind) => error instanceof kind);
 
 async function play(test: SelfTest): Promise<void> {
   const { client, namespace, signal, say } = test;
@@ -195,10 +196,13 @@ function undefinedIfAbsent(error: unknown): undefined {
   return undefined;
 }
 
-/** The first answer that is not undefined; undefined when time is up. */
+/** The first answer that is not undefined; undefined when time is up. A connection that breaks is no answer yet. */
 async function eventually<T>(signal: AbortSignal, ask: () => Promise<T | undefined>): Promise<T | undefined> {
   for (;;) {
-    const answer = await ask();
+    const answer = await ask().catch((error: unknown) => {
+      if (!(error instanceof TransportError)) throw error;
+      return undefined;
+    });
     if (answer !== undefined || signal.aborted) return answer;
     await sleep(realClock, pollMs, signal).catch(() => undefined);
   }
