@@ -75,17 +75,41 @@ function immutableErrors(object: StoredObject, old: StoredObject | undefined): r
   return [...(object.immutable === true ? [] : ['immutable']), ...changed].map((name) => forbiddenField(name, text));
 }
 
-const keyErrors = (path: string, data: unknown): readonly FieldError[] =>
-  Object.keys(asObject(data))
-    .filter((key) => !/^[-._a-zA-Z0-9]{1,253}$/.test(key))
-    .map((key) => invalidValue(`${path}[${key}]`, key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"));
+const keyText =
+  "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+
+function keyErrors(path: string, data: unknown): readonly FieldError[] {
+  return Object.keys(asObject(data)).flatMap((key) => {
+    const at = `${path}[${key}]`;
+    if (key.length > 253) return [invalidValue(at, key, 'must be no more than 253 characters')];
+    if (!/^[-._a-zA-Z0-9]+$/.test(key)) return [invalidValue(at, key, keyText)];
+    if (key === '.') return [invalidValue(at, key, "must not be '.'")];
+    return key.startsWith('..') ? [invalidValue(at, key, key === '..' ? "must not be '..'" : "must not start with '..'")] : [];
+  });
+}
+
+const maxDataBytes = 1024 * 1024;
+
+/** The bytes of the values; those of `encoded` maps are base64. */
+function sizeErrors(path: string, plain: unknown, encoded: unknown): readonly FieldError[] {
+  const sum = (data: unknown, encoding: BufferEncoding): number =>
+    Object.values(asObject(data)).reduce<number>((size, value) => size + Buffer.byteLength(String(value), encoding), 0);
+  if (sum(plain, 'utf8') + sum(encoded, 'base64') <= maxDataBytes) return [];
+  return [{ path, type: 'FieldValueTooLong', message: `Too long: may not be more than ${maxDataBytes} bytes` }];
+}
 
 const configMapStrategy: Strategy = {
-  validate: (object, old) => [
-    ...keyErrors('data', object.data),
-    ...keyErrors('binaryData', object.binaryData),
-    ...immutableErrors(object, old),
-  ],
+  validate(object, old) {
+    const binary = asObject(object.binaryData);
+    const both = Object.keys(asObject(object.data)).filter((key) => Object.hasOwn(binary, key));
+    return [
+      ...keyErrors('data', object.data),
+      ...both.map((key) => invalidValue(`data[${key}]`, key, 'duplicate of key present in binaryData')),
+      ...keyErrors('binaryData', binary),
+      ...sizeErrors('[]', object.data, binary),
+      ...immutableErrors(object, old),
+    ];
+  },
 };
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -103,7 +127,7 @@ const secretStrategy: Strategy = {
     delete object.stringData;
   },
   validate(object, old) {
-    const errors = [...keyErrors('data', object.data), ...immutableErrors(object, old)];
+    const errors = [...keyErrors('data', object.data), ...sizeErrors('data', {}, object.data), ...immutableErrors(object, old)];
     const changed = old !== undefined && old.type !== object.type;
     return changed ? [...errors, invalidValue('type', object.type, 'field is immutable')] : errors;
   },

@@ -1,6 +1,6 @@
 /** The rules of a deletion: preconditions, what the propagation policy makes of the finalizers, and what still holds an object. */
 import type { StoredObject } from '../storage/storage.ts';
-import { conflict, invalidOptions, unsupported } from './failure.ts';
+import { conflict } from './failure.ts';
 import { asArray, asObject, equalJson } from './json.ts';
 import type { DeleteOptions } from './writeOptions.ts';
 import type { ResourceInfo } from './resourceInfo.ts';
@@ -26,8 +26,6 @@ function deletionFinalizers(old: StoredObject, policy: string | undefined): read
   if (policy === 'Foreground') return [...rest, 'foregroundDeletion'];
   if (policy === 'Orphan') return [...rest, 'orphan'];
   if (policy === 'Background') return rest;
-  if (policy !== undefined)
-    throw invalidOptions('DeleteOptions', unsupported('propagationPolicy', policy, ['Foreground', 'Background', 'Orphan', 'nil']));
   return finalizers;
 }
 
@@ -43,10 +41,17 @@ export interface DeletionPlan {
   readonly graceSeconds: number | undefined;
 }
 
+/** While a grace period runs, only a shorter one changes anything. */
+function isPending(old: StoredObject, asked: number | undefined): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds: pending = 0 } = old.metadata;
+  return deletionTimestamp !== undefined && pending > 0 && (asked ?? pending) >= pending;
+}
+
 /** What a delete request does to an object. Throws Conflict when a precondition does not hold. */
 export function planDeletion(info: ResourceInfo, old: StoredObject, options: DeleteOptions): DeletionPlan {
   checkPreconditions(info, old, options);
   const { deletionTimestamp, deletionGracePeriodSeconds: pendingGrace = 0, finalizers: before = [] } = old.metadata;
+  if (isPending(old, options.gracePeriodSeconds)) return { action: 'none', finalizers: before, graceSeconds: undefined };
   const finalizers = deletionFinalizers(old, options.propagationPolicy);
   const graceSeconds = info.strategy?.gracePeriodSeconds?.(old, options.gracePeriodSeconds) ?? 0;
   const deleting = deletionTimestamp !== undefined;

@@ -4,7 +4,7 @@
  */
 import type { StoredObject } from '../storage/storage.ts';
 import { badRequest, conflict, forbiddenField, invalid, invalidValue, modified } from './failure.ts';
-import { asArray, cloneJson, equalJson, isObject } from './json.ts';
+import { asArray, asObject, cloneJson, equalJson, field, isObject } from './json.ts';
 import type { JsonObject } from './json.ts';
 import { dropUnknownFields } from './knownFields.ts';
 import type { WriteOptions } from './writeOptions.ts';
@@ -36,6 +36,22 @@ function checkKind(info: ResourceInfo, body: JsonObject, expected: string): void
     throw badRequest(`${prefix}: metadata must be an object`);
 }
 
+const typeName = (value: unknown): string => (Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value);
+
+/** Maps of strings of built-in kinds: another value is one that cannot be decoded. */
+function checkStringMaps(info: ResourceInfo, body: JsonObject): void {
+  const maps = [
+    ...['labels', 'annotations'].map((name) => [`ObjectMeta.metadata.${name}`, field(body.metadata, name)] as const),
+    ...['data', 'stringData'].map((name) => [`${info.kind}.${name}`, body[name]] as const),
+  ];
+  for (const [path, map] of maps) {
+    const wrong = Object.values(asObject(map)).find((value) => typeof value !== 'string' && value !== null);
+    if (wrong === undefined) continue;
+    const why = `json: cannot unmarshal ${typeName(wrong)} into Go struct field ${path} of type string`;
+    throw badRequest(`${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}: ${why}`);
+  }
+}
+
 /** Tells of unknown and repeated fields as the client asked for: not at all, in warnings, or as a refusal. */
 function reportProblems(info: ResourceInfo, problems: readonly string[], options: WriteOptions): void {
   if (options.fieldValidation === 'Warn') for (const problem of problems) options.warn?.(problem);
@@ -45,15 +61,26 @@ function reportProblems(info: ResourceInfo, problems: readonly string[], options
   );
 }
 
+/** Lists and maps of metadata that are empty are not written. */
+function dropEmpty(meta: unknown): void {
+  if (!isObject(meta)) return;
+  for (const name of ['labels', 'annotations', 'finalizers', 'ownerReferences']) {
+    const value = meta[name];
+    if (value === null || (typeof value === 'object' && Object.keys(value).length === 0)) Reflect.deleteProperty(meta, name);
+  }
+}
+
 /** A private copy in stored form, pruned and defaulted. */
 export function decodeIncoming(info: ResourceInfo, body: unknown, options: WriteOptions): JsonObject {
   if (!isObject(body)) throw badRequest(`the object provided is unrecognized: ${info.kind} must be an object`);
   const apiVersion = info.group === '' ? info.version : `${info.group}/${info.version}`;
   checkKind(info, body, apiVersion);
+  if (info.crd === undefined) checkStringMaps(info, body);
   const copy: JsonObject = { ...cloneJson(body), apiVersion, kind: info.kind };
   const pruned = info.schema?.prune(copy);
   const object = pruned?.object ?? copy;
   const unknown = [...dropUnknownFields(info.kind, info.crd !== undefined, object), ...(pruned?.pruned ?? [])];
+  dropEmpty(object.metadata);
   reportProblems(info, [...(options.decodingErrors ?? []), ...unknown.map((path) => `unknown field "${path}"`)], options);
   const complete = info.schema?.applyDefaults(object) ?? object;
   if (info.toStored !== undefined) return info.toStored(complete);

@@ -25,9 +25,21 @@ export function selectorOf(info: ResourceInfo, query: URLSearchParams): Predicat
   return (object) => labels(object) && fields(object);
 }
 
+const unparsedRevision = (text: string): string => {
+  const quoted = JSON.stringify(text);
+  return `resourceVersion: Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: invalid syntax`;
+};
+
+/** The page size; 0: no pages. */
+function parseLimit(query: URLSearchParams): number {
+  const text = query.get('limit') ?? '0';
+  if (!/^-?\d{1,18}$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
+}
+
 export function parseRevision(text: string): number {
   if (!/^\d{1,15}$/.test(text)) {
-    throw new ApiFailure(400, 'BadRequest', `invalid resource version: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+    throw new ApiFailure(400, 'BadRequest', `invalid resource version: ${unparsedRevision(text)}`);
   }
   return Number(text);
 }
@@ -47,9 +59,9 @@ function decodePosition(token: string): Position {
     if (isObject(value) && typeof value.rv === 'number' && typeof value.start === 'string')
       return { revision: value.rv, after: value.start };
   } catch {
-    throw badRequest('continue key is not valid: it is not a token that this server has given out');
+    throw badRequest('invalid continue token: continue key is not valid: it is not a token that this server has given out');
   }
-  throw badRequest('continue key is not valid: incorrect encoded start resourceVersion');
+  throw badRequest('invalid continue token: continue key is not valid: incorrect encoded start resourceVersion');
 }
 
 const keyText = (object: StoredObject): string => `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
@@ -74,7 +86,7 @@ function checkMatch(match: string, revision: string): void {
   if (match !== 'Exact' && match !== 'NotOlderThan') {
     throw invalidOptions('ListOptions', unsupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']));
   }
-  if (match === 'Exact' && revision === '0') throw matchForbidden('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
+  if (match === 'Exact' && revision === '0') throw matchForbidden('resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
 }
 
 /** The revision whose state is asked for; undefined means the present one. */
@@ -85,7 +97,7 @@ function exactRevision(query: URLSearchParams, current: number): number | undefi
   if (text === '') return undefined;
   const revision = parseRevision(text);
   if (revision > current) throw tooLargeRevision(revision, current);
-  const pagedAtRevision = match === '' && revision > 0 && Number(query.get('limit') ?? 0) > 0;
+  const pagedAtRevision = match === '' && revision > 0 && parseLimit(query) > 0;
   return match === 'Exact' || pagedAtRevision ? revision : undefined;
 }
 
@@ -103,7 +115,9 @@ export class Lister {
 
   list(info: ResourceInfo, namespace: string | undefined, query: URLSearchParams): ListResult {
     const predicate = selectorOf(info, query);
-    const limit = Number(query.get('limit') ?? 0);
+    if (query.has('sendInitialEvents'))
+      throw invalidOptions('ListOptions', forbiddenField('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
+    const limit = parseLimit(query);
     const token = query.get('continue') ?? '';
     const position = token === '' ? undefined : decodePosition(token);
     const { revision, objects } = this.#state(info, namespace, query, position);

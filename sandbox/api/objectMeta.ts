@@ -59,6 +59,27 @@ export function qualifiedNameErrors(path: string, key: string): readonly FieldEr
   return fault === undefined ? [] : [invalidValue(path, key, fault)];
 }
 
+const standardFinalizers = new Set(['foregroundDeletion', 'orphan', 'kubernetes']);
+
+/** Definitions and custom objects may have unqualified finalizers; other built-in kinds only the standard ones. */
+function finalizerErrors(info: ResourceInfo, index: number, name: string): readonly FieldError[] {
+  const errors = qualifiedNameErrors('metadata.finalizers', name);
+  const isFree = info.crd !== undefined || info.group === 'apiextensions.k8s.io' || name.includes('/') || standardFinalizers.has(name);
+  const text = 'name is neither a standard finalizer name nor is it fully qualified';
+  return isFree ? errors : [...errors, invalidValue(`metadata.finalizers[${index}]`, name, text)];
+}
+
+/** A prefix may end with what a name may not, because more follows. */
+function generateNameErrors(info: ResourceInfo, prefix: unknown): readonly FieldError[] {
+  if (typeof prefix !== 'string' || prefix === '') return [];
+  const errors = nameErrors(info, prefix.replace(/[-.]$/, 'a'));
+  return errors.map(({ message }) => ({
+    path: 'metadata.generateName',
+    type: 'FieldValueInvalid',
+    message: message.replace(/^Invalid value: "(?:[^"\\]|\\.)*"/, `Invalid value: ${JSON.stringify(prefix)}`),
+  }));
+}
+
 function stringMapErrors(path: string, map: unknown, valueErrors: (value: string) => readonly FieldError[]): readonly FieldError[] {
   return Object.entries(asObject(map)).flatMap(([key, value]) => [...qualifiedNameErrors(path, key), ...valueErrors(String(value))]);
 }
@@ -84,14 +105,18 @@ function annotationErrors(annotations: unknown): readonly FieldError[] {
 }
 
 function ownerErrors(owners: readonly unknown[]): readonly FieldError[] {
-  const errors = owners.flatMap((owner, i) =>
-    ['apiVersion', 'kind', 'name', 'uid']
+  const path = 'metadata.ownerReferences';
+  const errors = owners.flatMap((owner) => [
+    ...['apiVersion', 'kind', 'name', 'uid']
       .filter((name) => typeof field(owner, name) !== 'string' || field(owner, name) === '')
-      .map((name) => invalidValue(`metadata.ownerReferences[${i}].${name}`, field(owner, name) ?? '', 'must not be empty')),
-  );
+      .map((name) => invalidValue(`${path}.${name}`, '', `${name === 'apiVersion' ? 'version ' : ''}must not be empty`)),
+    ...(field(owner, 'apiVersion') === 'v1' && field(owner, 'kind') === 'Event'
+      ? [invalidValue(path, owner, '/v1, Kind=Event is disallowed from being an owner')]
+      : []),
+  ]);
   const controllers = owners.filter((owner) => field(owner, 'controller') === true);
   if (controllers.length < 2) return errors;
-  const names = controllers.map((owner) => String(field(owner, 'name')));
+  const names = controllers.map((owner) => `${String(field(owner, 'kind'))}/${String(field(owner, 'name'))}`);
   return [
     ...errors,
     invalidValue(
@@ -106,10 +131,11 @@ function ownerErrors(owners: readonly unknown[]): readonly FieldError[] {
 export function metadataErrors(info: ResourceInfo, object: StoredObject): readonly FieldError[] {
   const meta = object.metadata;
   return [
+    ...generateNameErrors(info, field(meta, 'generateName')),
     ...nameErrors(info, meta.name),
     ...stringMapErrors('metadata.labels', meta.labels, labelErrors),
     ...annotationErrors(meta.annotations),
     ...ownerErrors(asArray(meta.ownerReferences)),
-    ...asArray(meta.finalizers).flatMap((finalizer) => qualifiedNameErrors('metadata.finalizers', String(finalizer))),
+    ...asArray(meta.finalizers).flatMap((finalizer, i) => finalizerErrors(info, i, String(finalizer))),
   ];
 }

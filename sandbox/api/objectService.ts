@@ -89,14 +89,19 @@ export class ObjectService {
     for (const key of Object.keys(meta)) if (serverSet.has(key)) Reflect.deleteProperty(meta, key);
     Object.assign(meta, { uid: randomUUID(), creationTimestamp: this.#stamp(), ...(info.hasGeneration ? { generation: 1 } : {}) });
     if (info.crd !== undefined && hasStatusSubresource(info)) delete object.status;
-    info.strategy?.prepare?.(object, undefined, undefined);
-    const next = (info.schema?.applyDefaults(object) ?? object) as unknown as StoredObject;
+    const next = this.#complete(info, object);
     this.#validate(info, next, undefined, undefined);
     if (this.#storage.get(info.bucket, { namespace, name }) !== undefined) throw alreadyExists(info, name);
     const created = next as unknown as JsonObject;
     if (options.applied !== true) delete metaOf(created).managedFields;
     trackFields(info, undefined, created, options, this.#stamp());
     return this.#commit(info, next, options);
+  }
+
+  #complete(info: ResourceInfo, object: JsonObject): StoredObject {
+    info.strategy?.prepare?.(object, undefined, undefined);
+    info.strategy?.admit?.(info, object, this.#storage);
+    return (info.schema?.applyDefaults(object) ?? object) as unknown as StoredObject;
   }
 
   /**

@@ -1,10 +1,11 @@
 /** Pods: the defaults that show, the rules that users break, what may change later, and how long a deletion waits. */
 import { ScenarioError, scenarioAnnotation, scenarioOf } from '../kubelet/scenario.ts';
 import type { StoredObject } from '../storage/storage.ts';
-import { invalidValue, required, unsupported } from './failure.ts';
+import { badRequest, forbiddenField, invalidValue, required, unsupported } from './failure.ts';
 import { asArray, asObject, equalJson, field, isObject } from './json.ts';
 import type { JsonObject } from './json.ts';
 import { dnsLabelErrors } from './objectMeta.ts';
+import { admitPod } from './podAdmission.ts';
 import type { FieldError, Strategy } from './resourceInfo.ts';
 
 const defaultGraceSeconds = 30;
@@ -21,11 +22,29 @@ function defaultContainer(container: unknown): void {
   container.terminationMessagePath ??= '/dev/termination-log';
   container.terminationMessagePolicy ??= 'File';
   container.resources ??= {};
+  defaultResources(container.resources);
   for (const port of asArray(container.ports)) if (isObject(port)) port.protocol ??= 'TCP';
   for (const env of asArray(container.env)) {
     const ref = field(field(env, 'valueFrom'), 'fieldRef');
     if (isObject(ref)) ref.apiVersion ??= 'v1';
   }
+}
+
+const quantity = /^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$/;
+const quantityText = `quantities must match the regular expression '${quantity.source}'`;
+
+/** Amounts are text, and a limit without a request is also the request. */
+function defaultResources(resources: unknown): void {
+  if (!isObject(resources)) return;
+  for (const list of [resources.limits, resources.requests].filter(isObject)) {
+    for (const [name, amount] of Object.entries(list)) {
+      const text = typeof amount === 'number' ? String(amount) : amount;
+      if (typeof text !== 'string' || !quantity.test(text))
+        throw badRequest(`Pod in version "v1" cannot be handled as a Pod: ${quantityText}`);
+      list[name] = text;
+    }
+  }
+  if (isObject(resources.limits)) resources.requests = { ...resources.limits, ...asObject(resources.requests) };
 }
 
 const volumeSourceDefaults = new Map([
@@ -73,6 +92,18 @@ function qosClass(spec: Readonly<JsonObject>): string {
   return guaranteed ? 'Guaranteed' : 'Burstable';
 }
 
+const envNameText = "a valid environment variable name must consist only of printable ASCII characters other than '='";
+
+function portErrors(path: string, ports: readonly unknown[]): readonly FieldError[] {
+  return ports.flatMap((port, i) => {
+    const at = `${path}[${i}].containerPort`;
+    const number = field(port, 'containerPort') ?? 0;
+    if (number === 0) return [required(at)];
+    const good = typeof number === 'number' && number >= 1 && number <= 65_535;
+    return good ? [] : [invalidValue(at, number, 'must be between 1 and 65535, inclusive')];
+  });
+}
+
 function containerErrors(path: string, container: unknown, volumes: ReadonlySet<unknown>): readonly FieldError[] {
   const errors: FieldError[] = [];
   const name = field(container, 'name');
@@ -80,12 +111,17 @@ function containerErrors(path: string, container: unknown, volumes: ReadonlySet<
   else errors.push(...dnsLabelErrors(`${path}.name`, name));
   const image = field(container, 'image');
   if (typeof image !== 'string' || image === '') errors.push(required(`${path}.image`));
+  const messages = field(container, 'terminationMessagePolicy');
+  const messagePolicies = ['File', 'FallbackToLogsOnError'];
+  if (!messagePolicies.includes(String(messages))) errors.push(unsupported(`${path}.terminationMessagePolicy`, messages, messagePolicies));
+  errors.push(...portErrors(`${path}.ports`, asArray(field(container, 'ports'))));
   const pullPolicy = field(container, 'imagePullPolicy');
   const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
   if (!pullPolicies.includes(String(pullPolicy))) errors.push(unsupported(`${path}.imagePullPolicy`, pullPolicy, pullPolicies));
   asArray(field(container, 'env')).forEach((env, i) => {
     const envName = field(env, 'name');
     if (typeof envName !== 'string' || envName === '') errors.push(required(`${path}.env[${i}].name`));
+    else if (!/^[ -<>-~]+$/.test(envName)) errors.push(invalidValue(`${path}.env[${i}].name`, envName, envNameText));
     const value = field(env, 'value');
     if (value !== undefined && value !== '' && field(env, 'valueFrom') !== undefined) {
       errors.push(invalidValue(`${path}.env[${i}].valueFrom`, '', 'may not be specified when `value` is not empty'));
@@ -105,8 +141,8 @@ function containerErrors(path: string, container: unknown, volumes: ReadonlySet<
   return errors;
 }
 
-function duplicateErrors(path: string, items: readonly unknown[]): readonly FieldError[] {
-  const seen = new Set<unknown>();
+function duplicateErrors(path: string, items: readonly unknown[], others: readonly unknown[] = []): readonly FieldError[] {
+  const seen = new Set<unknown>(others.map((other) => field(other, 'name')));
   return items.flatMap((item, i) => {
     const name = field(item, 'name');
     if (name !== undefined && seen.has(name))
@@ -131,10 +167,14 @@ function specErrors(spec: Readonly<JsonObject>): readonly FieldError[] {
         : dnsLabelErrors(`spec.volumes[${i}].name`, name)),
     );
   });
+  asArray(spec.volumes).forEach((volume, i) => {
+    const [, second] = Object.keys(asObject(volume)).filter((key) => key !== 'name');
+    if (second !== undefined) errors.push(forbiddenField(`spec.volumes[${i}].${second}`, 'may not specify more than 1 volume type'));
+  });
   errors.push(...duplicateErrors('spec.volumes', asArray(spec.volumes)));
   containers.forEach((container, i) => errors.push(...containerErrors(`spec.containers[${i}]`, container, volumes)));
   initContainers.forEach((container, i) => errors.push(...containerErrors(`spec.initContainers[${i}]`, container, volumes)));
-  errors.push(...duplicateErrors('spec.containers', containers), ...duplicateErrors('spec.initContainers', initContainers));
+  errors.push(...duplicateErrors('spec.containers', containers), ...duplicateErrors('spec.initContainers', initContainers, containers));
   const policies = ['Always', 'OnFailure', 'Never'];
   if (!policies.includes(String(spec.restartPolicy))) errors.push(unsupported('spec.restartPolicy', spec.restartPolicy, policies));
   const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
@@ -174,6 +214,8 @@ function frozenPart(spec: Readonly<JsonObject>, unscheduled: boolean): JsonObjec
 }
 
 export const podStrategy: Strategy = {
+  admit: admitPod,
+
   prepare(object, old, subresource) {
     if (!isObject(object.spec)) object.spec = {};
     const spec = object.spec as JsonObject;
@@ -187,6 +229,9 @@ export const podStrategy: Strategy = {
     const errors = [...scenarioErrors(object), ...specErrors(spec)];
     if (old === undefined || errors.length > 0) return errors;
     const before = asObject(old.spec);
+    const deadline = Number(spec.activeDeadlineSeconds ?? Infinity);
+    if (deadline > Number(before.activeDeadlineSeconds ?? Infinity))
+      return [invalidValue('spec.activeDeadlineSeconds', spec.activeDeadlineSeconds, 'must be less than or equal to previous value')];
     const unscheduled = before.nodeName === undefined || before.nodeName === '';
     return equalJson(frozenPart(before, unscheduled), frozenPart(spec, unscheduled))
       ? []

@@ -5,12 +5,12 @@ import type { StoredObject } from '../storage/storage.ts';
 import { accessReviewAnswer } from './accessReviews.ts';
 import { decodeBody } from './decode.ts';
 import { encodeItem, encodeObject, encodePartial } from './encode.ts';
-import { badRequest, forbiddenField, invalidOptions, methodNotAllowed, pathNotFound, unsupported } from './failure.ts';
-import { asObject, asString, field } from './json.ts';
+import { ApiFailure, badRequest, forbiddenField, invalidOptions, methodNotAllowed, pathNotFound } from './failure.ts';
+import { asArray, asObject, field } from './json.ts';
 import { parseRevision, selectorOf } from './lists.ts';
-import type { Lister } from './lists.ts';
+import type { Lister, ListResult } from './lists.ts';
 import type { ObjectService } from './objectService.ts';
-import type { DeleteOptions, WriteOptions } from './writeOptions.ts';
+import { deleteOptions, writeOptions } from './requestOptions.ts';
 import type { RequestInfo } from './requestInfo.ts';
 import type { ResourceInfo, Verb } from './resourceInfo.ts';
 import { sendJson } from './call.ts';
@@ -62,6 +62,7 @@ export class ResourceHandlers {
     const verb = verbOf.get(call.request.method ?? '');
     if (verb === undefined) throw methodNotAllowed();
     const { info, subresource } = target;
+    if (subresource !== 'log') checkAccept(call.request.headers.accept);
     if (subresource !== undefined) {
       await this.#subresource(call, target, verb, body);
       return;
@@ -89,19 +90,7 @@ export class ResourceHandlers {
       return this.#options.podLog(call, object);
     }
     if (subresource === 'eviction') {
-      const options = asObject(field(decodeBody(call.request, body).value, 'deleteOptions'));
-      const result = this.#options.service.delete(info, this.#key(target), readDeleteOptions(options, call.query));
-      sendJson(
-        call,
-        201,
-        JSON.stringify({
-          kind: 'Status',
-          apiVersion: 'v1',
-          metadata: {},
-          status: 'Success',
-          details: { name: result.object.metadata.name, kind: 'pods' },
-        }),
-      );
+      this.#evict(call, target, decodeBody(call.request, body).value);
       return;
     }
     if (verb === 'get') {
@@ -110,6 +99,26 @@ export class ResourceHandlers {
     }
     if (verb === 'update') this.#put(call, target, body, subresource);
     else this.#patch(call, target, body, subresource);
+  }
+
+  /** Marks the pod as disrupted, then deletes it with its grace, or the grace of the request. */
+  #evict(call: Call, target: RequestInfo, eviction: unknown): void {
+    const { service } = this.#options;
+    const key = this.#key(target);
+    if (field(field(eviction, 'metadata'), 'name') !== key.name) throw badRequest('name in URL does not match name in Eviction object');
+    const dryRun = writeOptions(call, 'CreateOptions').dryRun === true;
+    const options = { ...deleteOptions(asObject(field(eviction, 'deleteOptions')), call.query), ...(dryRun ? { dryRun } : {}) };
+    if (options.dryRun !== true) {
+      const condition = { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting' };
+      const times = { lastProbeTime: null, lastTransitionTime: `${new Date(this.#options.now()).toISOString().slice(0, 19)}Z` };
+      const marked = (pod: StoredObject): unknown => {
+        const others = asArray(field(pod.status, 'conditions')).filter((one) => field(one, 'type') !== condition.type);
+        return { ...pod, status: { ...asObject(pod.status), conditions: [...others, { ...condition, ...times }] } };
+      };
+      service.modify(target.info, key, marked, { subresource: 'status' });
+    }
+    service.delete(target.info, key, options);
+    sendJson(call, 201, JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }));
   }
 
   #create(call: Call, target: RequestInfo, body: Buffer): void {
@@ -125,7 +134,7 @@ export class ResourceHandlers {
       info,
       target.namespace ?? '',
       decoded.value,
-      writeOptions(call, undefined, decoded.problems),
+      writeOptions(call, 'CreateOptions', { decodingErrors: decoded.problems }),
     );
     this.#answer(call, info, 201, object);
   }
@@ -133,16 +142,23 @@ export class ResourceHandlers {
   #put(call: Call, target: RequestInfo, body: Buffer, subresource: string | undefined): void {
     const decoded = decodeBody(call.request, body);
     const key = this.#key(target);
-    const object = this.#options.service.modify(target.info, key, () => decoded.value, writeOptions(call, subresource, decoded.problems));
+    checkName(decoded.value, key.name);
+    const object = this.#options.service.modify(
+      target.info,
+      key,
+      () => decoded.value,
+      writeOptions(call, 'UpdateOptions', { subresource, decodingErrors: decoded.problems }),
+    );
     this.#answer(call, target.info, 200, object);
   }
 
   #patch(call: Call, target: RequestInfo, body: Buffer, subresource: string | undefined): void {
     const { info } = target;
     const type = (call.request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
-    if (type === 'application/apply-patch+yaml') call.verb = 'APPLY';
     const key = this.#key(target);
-    const options = writeOptions(call, subresource, []);
+    const isApply = type === 'application/apply-patch+yaml';
+    if (isApply) call.verb = 'APPLY';
+    const options = writeOptions(call, 'PatchOptions', { subresource, isApply });
     const { object, created } = applyPatch(this.#options.service, {
       info,
       key,
@@ -158,7 +174,7 @@ export class ResourceHandlers {
 
   #delete(call: Call, target: RequestInfo, body: Buffer): void {
     const { info } = target;
-    const options = readDeleteOptions(body.length === 0 ? {} : asObject(decodeBody(call.request, body).value), call.query);
+    const options = deleteOptions(body.length === 0 ? {} : asObject(decodeBody(call.request, body).value), call.query);
     const { object, gone } = this.#options.service.delete(info, this.#key(target), options);
     const returnsObject = !gone || (info.group === '' && (info.plural === 'pods' || info.plural === 'serviceaccounts'));
     if (returnsObject) {
@@ -178,17 +194,20 @@ export class ResourceHandlers {
     const { info } = target;
     if (info.namespaced && target.namespace === undefined) throw methodNotAllowed();
     call.verb = 'DELETECOLLECTION';
-    const options = readDeleteOptions(body.length === 0 ? {} : asObject(decodeBody(call.request, body).value), call.query);
+    const options = deleteOptions(body.length === 0 ? {} : asObject(decodeBody(call.request, body).value), call.query);
     const listed = this.#options.lister.list(info, target.namespace, call.query);
     for (const item of listed.items)
       this.#options.service.delete(info, { namespace: item.metadata.namespace ?? '', name: item.metadata.name }, options);
-    this.#sendList(call, info, listed.items, { resourceVersion: String(listed.revision) });
+    this.#sendResult(call, info, listed);
   }
 
   #list(call: Call, target: RequestInfo): void {
     call.verb = 'LIST';
-    const result = this.#options.lister.list(target.info, target.namespace, call.query);
-    this.#sendList(call, target.info, result.items, {
+    this.#sendResult(call, target.info, this.#options.lister.list(target.info, target.namespace, call.query));
+  }
+
+  #sendResult(call: Call, info: ResourceInfo, result: ListResult): void {
+    this.#sendList(call, info, result.items, {
       resourceVersion: String(result.revision),
       ...(result.continueToken === undefined ? {} : { continue: result.continueToken }),
       ...(result.remaining === undefined ? {} : { remainingItemCount: result.remaining }),
@@ -220,6 +239,10 @@ export class ResourceHandlers {
         'ListOptions',
         forbiddenField('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'),
       );
+    }
+    if (!sendInitialEvents && query.has('resourceVersionMatch')) {
+      const why = 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided';
+      throw invalidOptions('ListOptions', forbiddenField('resourceVersionMatch', why));
     }
     const text = query.get('resourceVersion') ?? '';
     const timeoutSeconds = Number(query.get('timeoutSeconds') ?? 0);
@@ -272,6 +295,16 @@ function actualVerb(call: Call, target: RequestInfo, verb: Verb): Verb {
   return verb === 'get' ? 'list' : verb === 'delete' ? 'deletecollection' : verb;
 }
 
+/** A replace must say in the body, too, what it replaces. */
+function checkName(body: unknown, name: string): void {
+  const given = field(field(body, 'metadata'), 'name') ?? '';
+  if (given === '') throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+  if (given !== name)
+    throw badRequest(
+      `the name of the object (${typeof given === 'string' ? given : JSON.stringify(given)}) does not match the name on the URL (${name})`,
+    );
+}
+
 const isTrue = (text: string | null): boolean => text === 'true' || text === '1';
 
 const isWatch = (call: Call): boolean => isTrue(call.query.get('watch'));
@@ -286,6 +319,13 @@ function wantedForm(call: Call): 'Table' | 'PartialObjectMetadata' | 'Object' {
   return 'Object';
 }
 
+/** Everything but logs is written as JSON. */
+function checkAccept(accept = ''): void {
+  const types = accept.split(',').map((type) => type.split(';')[0]?.trim() ?? '');
+  if (types.some((type) => ['', '*/*', 'application/*', 'application/json'].includes(type))) return;
+  throw new ApiFailure(406, 'NotAcceptable', '406: Not Acceptable\n\nAvailable representations: application/json', {});
+}
+
 function unknownSubresource(info: ResourceInfo, name: string | undefined): Error {
   const streaming = info.plural === 'pods' && ['exec', 'attach', 'portforward', 'proxy'].includes(name ?? '');
   return streaming ? notImplemented(name ?? '') : pathNotFound();
@@ -293,40 +333,3 @@ function unknownSubresource(info: ResourceInfo, name: string | undefined): Error
 
 const notImplemented = (name: string): Error =>
   badRequest(`pods/${name} is not available in the sandbox: containers are local processes without a shell session to join`);
-
-function readDeleteOptions(body: Readonly<Record<string, unknown>>, query: URLSearchParams): DeleteOptions {
-  const graceText = query.get('gracePeriodSeconds');
-  const grace = body.gracePeriodSeconds ?? (graceText === null ? undefined : Number(graceText));
-  if (grace !== undefined && (typeof grace !== 'number' || !Number.isInteger(grace) || grace < 0)) {
-    throw badRequest(`gracePeriodSeconds must be a non-negative integer, not ${JSON.stringify(grace)}`);
-  }
-  const orphan = body.orphanDependents === true ? 'Orphan' : undefined;
-  const dryRun = Array.isArray(body.dryRun) ? body.dryRun.includes('All') : query.get('dryRun') === 'All';
-  return {
-    dryRun,
-    gracePeriodSeconds: grace,
-    propagationPolicy: asString(body.propagationPolicy) ?? query.get('propagationPolicy') ?? orphan,
-    uid: asString(field(body.preconditions, 'uid')),
-    resourceVersion: asString(field(body.preconditions, 'resourceVersion')),
-  };
-}
-
-function writeOptions(call: Call, subresource: string | undefined, decodingErrors: readonly string[]): WriteOptions {
-  const dryRun = call.query.get('dryRun');
-  if (dryRun !== null && dryRun !== 'All') {
-    throw invalidOptions('CreateOptions', unsupported('dryRun', dryRun, ['All']));
-  }
-  const validation = call.query.get('fieldValidation') ?? 'Warn';
-  if (validation !== 'Ignore' && validation !== 'Warn' && validation !== 'Strict') {
-    throw invalidOptions('CreateOptions', unsupported('fieldValidation', validation, ['', 'Ignore', 'Strict', 'Warn']));
-  }
-  const agent = (call.request.headers['user-agent'] ?? '').split('/')[0] ?? '';
-  return {
-    dryRun: dryRun === 'All',
-    fieldValidation: validation,
-    manager: call.query.get('fieldManager') ?? (agent === '' ? 'unknown' : agent),
-    warn: (text) => call.warnings.push(text),
-    subresource,
-    decodingErrors,
-  };
-}

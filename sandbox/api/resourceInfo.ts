@@ -4,7 +4,7 @@
  */
 import type { StructuralSchema } from '../../crds/structural.ts';
 import type { ResourceType } from '../../operator/kube/resource.ts';
-import type { StoredObject } from '../storage/storage.ts';
+import type { Storage, StoredObject } from '../storage/storage.ts';
 
 export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
 
@@ -41,6 +41,8 @@ export interface FieldError {
 export interface Strategy {
   /** Defaults and server-set fields, before validation. */
   prepare?(object: Record<string, unknown>, old: StoredObject | undefined, subresource: string | undefined): void;
+  /** What admission does to a new object that depends on others. */
+  admit?(info: ResourceInfo, object: Record<string, unknown>, storage: Storage): void;
   validate?(object: StoredObject, old: StoredObject | undefined, subresource: string | undefined): readonly FieldError[];
   /** Seconds to wait before a deleted object may go; zero means at once. */
   gracePeriodSeconds?(object: StoredObject, asked: number | undefined): number;

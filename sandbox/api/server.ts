@@ -124,6 +124,11 @@ export class ApiServer {
       return;
     }
     const target = parsePath(this.#options.registry, path);
+    if (target === undefined && !/^\/apis?(\/|$)/.test(path)) {
+      call.response.statusCode = 404;
+      sendText(call, '404 page not found\n');
+      return;
+    }
     if (target === undefined) throw pathNotFound();
     call.target = target;
     await this.#options.handlers.handle(call, target, await readBody(call));

@@ -46,6 +46,9 @@ const unmanaged: FieldSet = {
   'f:metadata': { '.': {}, ...Object.fromEntries(unmanagedMetadata.map((name) => [`f:${name}`, {}])) },
 };
 
+/** Parts that a built-in object has even when it is empty: nobody comes to own them by creating one. */
+const always = { spec: {}, status: {}, involvedObject: {}, source: {}, roleRef: {} };
+
 export const entriesOf = (object: unknown): readonly ManagerEntry[] =>
   asArray(field(field(object, 'metadata'), 'managedFields')).filter(
     (entry): entry is ManagerEntry => isObject(entry) && isObject(entry.fieldsV1),
@@ -87,21 +90,28 @@ export function trackFields(info: ResourceInfo, old: StoredObject | undefined, o
   const meta = object.metadata;
   if (Array.isArray(meta.managedFields) && meta.managedFields.length === 0) delete meta.managedFields;
   const before = entriesOf(object);
-  const delta = difference(old ?? {}, object, rulesOf(info));
+  const delta = difference(old ?? (info.crd === undefined ? always : {}), object, rulesOf(info));
   const changed = ownable(info, delta.changed, subresource);
-  const removed = ownable(info, delta.removed, subresource);
+  const removed = old === undefined ? undefined : ownable(info, delta.removed, subresource);
   if (changed === undefined && removed === undefined) return;
-  const lost = union(changed, removed);
-  const entries: ManagerEntry[] = [];
-  let own: FieldSet | undefined = changed;
-  for (const entry of before) {
-    if (sameWriter(entry, manager, 'Update', subresource)) own = union(subtract(entry.fieldsV1, removed), changed);
-    else {
-      const rest = subtract(entry.fieldsV1, lost);
-      if (rest !== undefined) entries.push(equalJson(rest, entry.fieldsV1) ? entry : { ...entry, fieldsV1: rest });
-    }
-  }
+  const entries = shared(before, { changed, removed }, (entry) => sameWriter(entry, manager, 'Update', subresource));
+  const mine = before.find((entry) => sameWriter(entry, manager, 'Update', subresource));
+  const own = mine === undefined ? changed : union(subtract(mine.fieldsV1, removed), changed);
   if (own !== undefined) entries.push(newEntry(info, { manager, operation: 'Update', subresource }, own, time));
   if (entries.length === 0) delete meta.managedFields;
   else meta.managedFields = entries;
+}
+
+/** What is left to the other managers. */
+function shared(
+  before: readonly ManagerEntry[],
+  delta: { readonly changed: FieldSet | undefined; readonly removed: FieldSet | undefined },
+  isMine: (entry: ManagerEntry) => boolean,
+): ManagerEntry[] {
+  const lost = union(delta.changed, delta.removed);
+  return before.flatMap((entry) => {
+    const rest = isMine(entry) ? undefined : subtract(entry.fieldsV1, lost);
+    if (rest === undefined) return [];
+    return [equalJson(rest, entry.fieldsV1) ? entry : { ...entry, fieldsV1: rest }];
+  });
 }

@@ -24,7 +24,7 @@ const cases: readonly Case[] = [
     name: 'adds an item with a new key',
     target: containers({ name: 'a' }),
     patch: containers({ name: 'b', env: [{ name: 'X', value: null }] }),
-    expected: containers({ name: 'a' }, { name: 'b', env: [{ name: 'X', value: null }] }),
+    expected: containers({ name: 'b', env: [{ name: 'X', value: null }] }, { name: 'a' }),
   },
   {
     name: 'deletes an item by its key',
@@ -55,13 +55,13 @@ const cases: readonly Case[] = [
     name: 'adds to and removes from a list of primitives',
     target: { metadata: { finalizers: ['a', 'b'] } },
     patch: { metadata: { finalizers: ['c'], '$deleteFromPrimitiveList/finalizers': ['a'] } },
-    expected: { metadata: { finalizers: ['b', 'c'] } },
+    expected: { metadata: { finalizers: ['c', 'b'] } },
   },
   {
     name: 'orders what the patch names',
     target: containers({ name: 'a' }, { name: 'b' }, { name: 'c' }),
     patch: { spec: { '$setElementOrder/containers': [{ name: 'c' }, { name: 'a' }], containers: [{ name: 'c', image: 'x' }] } },
-    expected: containers({ name: 'c', image: 'x' }, { name: 'b' }, { name: 'a' }),
+    expected: containers({ name: 'b' }, { name: 'c', image: 'x' }, { name: 'a' }),
   },
   {
     name: 'replaces a map on request',

@@ -4,7 +4,7 @@
  */
 import { cloneJson, equalJson, field, isObject } from '../api/json.ts';
 import type { JsonObject } from '../api/json.ts';
-import { badRequest } from '../api/failure.ts';
+import { ApiFailure, badRequest } from '../api/failure.ts';
 import type { Rules } from './mergeRules.ts';
 
 const deleteFrom = '$deleteFromPrimitiveList/';
@@ -27,7 +27,7 @@ function mergeMap(target: Readonly<JsonObject>, patch: Readonly<JsonObject>, rul
     else result[key] = mergeValue(result[key], value, rules.child(key));
   }
   for (const [key, order] of Object.entries(patch)) {
-    if (key.startsWith(orderOf)) reorder(result, key.slice(orderOf.length), order, rules.child(key.slice(orderOf.length)));
+    if (key.startsWith(orderOf)) reorder(result, target, { name: key.slice(orderOf.length), order, rules });
   }
   return result;
 }
@@ -37,7 +37,10 @@ function mergeValue(current: unknown, value: unknown, rules: Rules): unknown {
   if (!Array.isArray(value)) return value;
   const items = value as unknown[];
   const currentItems: readonly unknown[] = Array.isArray(current) ? (current as unknown[]) : [];
-  if (rules.list.type === 'set') return [...currentItems, ...items.filter((item) => !currentItems.some((known) => equalJson(known, item)))];
+  if (rules.list.type === 'set') {
+    const merged = [...currentItems, ...items.filter((item) => !currentItems.some((known) => equalJson(known, item)))];
+    return inOrder(merged, items, currentItems);
+  }
   return rules.list.type === 'map' ? mergeItems(currentItems, items, rules) : cloneJson(items);
 }
 
@@ -52,14 +55,34 @@ function mergeItems(current: readonly unknown[], patch: readonly unknown[], rule
   const result = [...current];
   for (const item of patch) {
     if (!isObject(item) || item[key] === undefined)
-      throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
+      throw new ApiFailure(500, '', `map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
+    if (item.$patch !== undefined && !['delete', 'merge', 'replace'].includes(item.$patch as string))
+      throw new ApiFailure(500, '', `unknown patch type: ${JSON.stringify(item.$patch)} in map: ${JSON.stringify(item)}`);
     const at = result.findIndex((known) => field(known, key) === item[key]);
     if (item.$patch === 'delete') {
       if (at >= 0) result.splice(at, 1);
     } else if (at < 0) result.push(withoutNulls(withoutDirectives(item)));
     else result[at] = mergeMap(result[at] as JsonObject, item, rules.item());
   }
-  return result;
+  const idOf = (item: unknown): unknown => field(item, key);
+  return inOrder(result, patch.map(idOf), current.map(idOf), idOf);
+}
+
+/** What the patch names comes in the patch's order; what it does not name comes before it where it did before. */
+function inOrder(
+  merged: readonly unknown[],
+  wanted: readonly unknown[],
+  before: readonly unknown[],
+  idOf = (item: unknown): unknown => item,
+): unknown[] {
+  const named = merged.filter((item) => wanted.includes(idOf(item))).sort((a, b) => wanted.indexOf(idOf(a)) - wanted.indexOf(idOf(b)));
+  const others = merged.filter((item) => !wanted.includes(idOf(item)));
+  const result: unknown[] = [];
+  while (named.length > 0 && others.length > 0) {
+    const [place, rival] = [before.indexOf(idOf(others[0])), before.indexOf(idOf(named[0]))];
+    result.push(place >= 0 && rival >= 0 && place < rival ? others.shift() : named.shift());
+  }
+  return [...result, ...others, ...named];
 }
 
 function retainKeys(target: JsonObject, keys: unknown): void {
@@ -72,16 +95,13 @@ function dropPrimitives(target: JsonObject, name: string, values: unknown): void
   if (Array.isArray(list) && Array.isArray(values)) target[name] = list.filter((item) => !values.includes(item));
 }
 
-/** Items that the patch names come in its order; others keep their place behind the one they followed. */
-function reorder(target: JsonObject, name: string, order: unknown, rules: Rules): void {
-  const list = target[name];
-  if (!Array.isArray(list) || !Array.isArray(order)) return;
-  const key = mergeKey(rules);
+function reorder(result: JsonObject, target: Readonly<JsonObject>, wish: { name: string; order: unknown; rules: Rules }): void {
+  const list = result[wish.name];
+  if (!Array.isArray(list) || !Array.isArray(wish.order)) return;
+  const key = mergeKey(wish.rules.child(wish.name));
   const idOf = (item: unknown): unknown => (isObject(item) ? item[key] : item);
-  const wanted = order.map(idOf);
-  const named = list.filter((item) => wanted.includes(idOf(item))).sort((a, b) => wanted.indexOf(idOf(a)) - wanted.indexOf(idOf(b)));
-  let next = 0;
-  target[name] = list.map((item: unknown): unknown => (wanted.includes(idOf(item)) ? named[next++] : item));
+  const before = target[wish.name];
+  result[wish.name] = inOrder(list, wish.order.map(idOf), Array.isArray(before) ? before.map(idOf) : [], idOf);
 }
 
 function withoutDirectives(value: Readonly<JsonObject>): JsonObject {

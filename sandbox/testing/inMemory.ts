@@ -25,6 +25,7 @@ export function inMemory(historySize?: number): InMemory {
     return found;
   };
   service.create(info('namespaces'), '', { metadata: { name: 'default' } });
+  service.create(info('serviceaccounts'), 'default', { metadata: { name: 'default' } });
   return { storage, service, registry, info };
 }
 
