@@ -85,6 +85,7 @@ async function withRelease(steps: Steps, kubeconfig: string): Promise<void> {
     await steps.look('helm rollback', () => life.rollBack());
     await steps.look('the long run ends, and nothing happened twice', () => life.finishWork());
     await steps.look('the stories, with the rights of the chart', () => tests(kubeconfig, 'e2e/scenarios'));
+    if (steps.failed) await autopsy(kubeconfig);
     await steps.look('helm uninstall', () => life.uninstall());
   } finally {
     await life.close();
@@ -104,7 +105,6 @@ async function everything(steps: Steps, target: Cluster): Promise<void> {
     await steps.need('load the image', () => cluster('load', archive));
     await withoutRelease(steps, kubeconfig);
     await withRelease(steps, kubeconfig);
-    if (steps.failed) await autopsy(kubeconfig);
     await steps.look('alerts, by promtool and Prometheus', async () => {
       await run('sh', [path.join(root, 'e2e', 'prometheus', 'install.sh')]).catch((error: unknown) => {
         throw new SkipStep(String(error));

@@ -6,9 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { SettingsFile } from '../operator/config/settings.ts';
 import { pods } from '../operator/kube/builtin.ts';
 import type { KubeClient } from '../operator/kube/client.ts';
 import { isNotFound } from '../operator/kube/errors.ts';
+import { messageOf } from '../operator/runtime/errors.ts';
 import { release, valuesFor } from './scenarios/helmInstallation.ts';
 import { historyOf, lastStates, Recorder } from './scenarios/history.ts';
 import { clientOf } from './scenarios/installation.ts';
@@ -25,6 +27,13 @@ const ticksEverySeconds = 5;
 const deployment = `deployment/${release.name}`;
 const lookEveryMs = 250;
 const patienceMs = 120_000;
+
+interface Wanted {
+  readonly replicas: number;
+  readonly settings?: SettingsFile;
+  /** Values beside those of the stories. */
+  readonly more?: object;
+}
 
 export class ReleaseLife {
   readonly #kubeconfig: string;
@@ -48,8 +57,12 @@ export class ReleaseLife {
   }
 
   async test(): Promise<string> {
-    const words = await this.#helm(['test', release.name, '--logs', '--timeout', '4m']);
-    return words.split('\n').find((line) => line.startsWith('Phase:')) ?? '';
+    const words = await this.#helm(['test', release.name, '--timeout', '4m']).catch(async (error: unknown) => {
+      // A pod that failed stays, so that it can be asked.
+      const logs = await this.#kubectl(['logs', '-n', release.namespace, `${release.name}-test`]).catch(String);
+      throw new Error(`${messageOf(error)}\n${logs}`, { cause: error });
+    });
+    return words.split('\n').findLast((line) => line.startsWith('Phase:')) ?? '';
   }
 
   /** Work that goes on while the release changes. Resolves when it is under way. */
@@ -71,7 +84,8 @@ export class ReleaseLife {
   }
 
   async upgrade(): Promise<string> {
-    await this.#deploy(['upgrade', release.name, chart], { replicas: 3 });
+    // Another setting replaces all pods: the lease changes hands under the work.
+    await this.#deploy(['upgrade', release.name, chart], { replicas: 3, settings: storySettings({ prowJobs: { maxRevivals: 1 } }) });
     await this.#expectReplicas(3);
     await this.#expectWork();
     return this.#current();
@@ -143,8 +157,8 @@ export class ReleaseLife {
     if (found !== `${wanted} ${wanted}`) throw new Error(`wanted and ready replicas are "${found}" instead of ${wanted} and ${wanted}`);
   }
 
-  async #deploy(args: readonly string[], { replicas, more = {} }: { readonly replicas: number; readonly more?: object }): Promise<void> {
-    const values = { ...valuesFor({ settings: storySettings(), replicas }), ...more };
+  async #deploy(args: readonly string[], { replicas, settings = storySettings(), more = {} }: Wanted): Promise<void> {
+    const values = { ...valuesFor({ settings, replicas }), ...more };
     const common = ['--namespace', release.namespace, '--wait', '--timeout', '3m', '--values', '-'];
     await helm({ kubeconfig: this.#kubeconfig, args: [...args, ...common], input: JSON.stringify(values) });
   }

@@ -8,6 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { pods, type Pod } from '../../operator/kube/builtin.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import type { ObjectKey } from '../../operator/kube/objects.ts';
+import { messageOf } from '../../operator/runtime/errors.ts';
 import { clientOf, leaderOf, testImage, type Installation, type InstallOptions } from './installation.ts';
 import { helm, kubectl } from './tools.ts';
 
@@ -74,21 +75,27 @@ export class HelmInstallation implements Installation {
     this.#checkedAtMs = performance.now();
     for (const { metadata, status } of await this.#pods()) {
       const restarts = status?.containerStatuses?.[0]?.restartCount ?? 0;
-      if (restarts > 0 && !this.#ended.has(metadata.name))
-        throw new Error(`the operator in pod ${metadata.name} ended by itself, ${restarts} times`);
+      if (restarts === 0 || this.#ended.has(metadata.name)) continue;
+      const words = await this.#logs(metadata.name, '--previous', '--tail=20');
+      throw new Error(`the operator in pod ${metadata.name} ended by itself, ${restarts} times:\n${words}`);
     }
   }
 
   async tail(lines: number): Promise<string> {
-    const all = (await this.#pods()).map(async ({ metadata }) => {
-      const args = ['logs', '--namespace', release.namespace, metadata.name, `--tail=${lines}`];
-      return `${metadata.name}:\n${await kubectl({ kubeconfig: this.kubeconfig, args }).catch((error: unknown) => String(error))}`;
-    });
+    const all = (await this.#pods()).map(
+      async ({ metadata }) => `${metadata.name}:\n${await this.#logs(metadata.name, `--tail=${lines}`)}`,
+    );
     return (await Promise.all(all)).join('\n');
   }
 
   async close(): Promise<void> {
     await this.client.close();
+  }
+
+  /** A pod that is just going has none; that is said instead. */
+  #logs(pod: string, ...options: readonly string[]): Promise<string> {
+    const args = ['logs', '--namespace', release.namespace, pod, ...options];
+    return kubectl({ kubeconfig: this.kubeconfig, args }).catch(messageOf);
   }
 
   async #pods(): Promise<readonly Pod[]> {

@@ -1,13 +1,17 @@
 /** The operator's settings in stories: as a user would write them in the file, with lives short enough to be watched. */
 import type { SettingsFile } from '../../operator/config/settings.ts';
+import { targetName } from './target.ts';
 
 /** A file of stories changes what it is about; the rest is the same for all. */
 export function storySettings(own: SettingsFile = {}): SettingsFile {
   return {
     ...own,
     cleanup: { orphanAge: '2s', ...own.cleanup },
-    // Short, so that a crash is not mostly waiting; long enough for a machine that does a lot beside.
-    leaderElection: { leaseDuration: '6s', renewDeadline: '5s', retryPeriod: '1s' },
+    // Short, so that a crash is not mostly waiting; long enough for a machine that does a lot beside, a whole cluster for instance.
+    leaderElection:
+      targetName() === 'sandbox'
+        ? { leaseDuration: '6s', renewDeadline: '5s', retryPeriod: '1s' }
+        : { leaseDuration: '12s', renewDeadline: '10s', retryPeriod: '1s' },
     logging: { level: 'info', format: 'json' },
   };
 }

@@ -15,7 +15,6 @@ import type { KubeObject } from '../../operator/kube/objects.ts';
 import { mergePatch } from '../../operator/kube/patch.ts';
 import type { ResourceType } from '../../operator/kube/resource.ts';
 import { messageOf } from '../../operator/runtime/errors.ts';
-import { dropManagedFields } from '../../operator/runtime/informer.ts';
 import { historyOf, lastStates, Recorder } from './history.ts';
 import { leaderOf, type Installation } from './installation.ts';
 import { brokenInvariants } from './invariants.ts';
@@ -125,13 +124,18 @@ async function staysAsItIs(scene: Scene): Promise<void> {
   for (const { type, object } of touched) {
     const now = await scene.client.get(type, { namespace: scene.namespace, name: object.metadata.name }).catch(unlessGone);
     if (now === undefined || now.metadata.deletionTimestamp !== undefined) continue;
-    if (now.metadata.resourceVersion !== object.metadata.resourceVersion) disturbed.push(difference(object, now));
+    if (lasting(now) !== lasting(object)) disturbed.push(`${lasting(object)}\nbecame\n${lasting(now)}`);
   }
   if (disturbed.length > 0) throw new Error(`a second pass over a settled world wrote:\n${disturbed.join('\n')}`);
 }
 
-const difference = (before: KubeObject, after: KubeObject): string =>
-  `${JSON.stringify(dropManagedFields(before))}\nbecame\n${JSON.stringify(dropManagedFields(after))}`;
+/** The object without what passing time changes: a schedule notes each slot that it skips while it is suspended. */
+function lasting(object: KubeObject & { readonly status?: { readonly lastScheduleTime?: string } }): string {
+  const { managedFields: _owners, resourceVersion, ...metadata } = object.metadata;
+  const { lastScheduleTime, ...status } = object.status ?? {};
+  const version = lastScheduleTime === undefined ? resourceVersion : 'of the latest slot';
+  return JSON.stringify({ ...object, metadata: { ...metadata, resourceVersion: version }, status });
+}
 
 function unlessGone(error: unknown): undefined {
   if (isNotFound(error)) return undefined;

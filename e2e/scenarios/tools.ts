@@ -1,5 +1,6 @@
 /** kubectl and helm as a user calls them, with nothing of this machine's own settings. */
 import { execFile } from 'node:child_process';
+import path from 'node:path';
 import { promisify } from 'node:util';
 import { kubernetesTool } from '../../tools/helm.ts';
 
@@ -16,7 +17,12 @@ async function call(program: string, { kubeconfig, args, input = '' }: ToolCall)
   const env = { PATH: process.env.PATH, HOME: `${kubeconfig}.home`, KUBECONFIG: kubeconfig };
   const child = run(program, [...args], { env, maxBuffer: 64 << 20 });
   child.child.stdin?.end(input);
-  return (await child).stdout;
+  try {
+    return (await child).stdout;
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { readonly stdout?: string; readonly stderr?: string };
+    throw new Error(`${path.basename(program)} ${args.join(' ')} failed: ${stderr.trim()}\n${stdout.trim()}`.trimEnd(), { cause: error });
+  }
 }
 
 const paths = new Map<'kubectl' | 'helm', string>();
