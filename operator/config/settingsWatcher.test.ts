@@ -38,11 +38,11 @@ describe('SettingsWatcher', () => {
     const { watcher, clock, changes, errors, file, stop } = await open('prowJobs: {maxConcurrency: 1}');
     file.text = 'prowJobs: {maxConcurrency: x}';
     await clock.advance(60_000);
-    expect(watcher.current.prowJobs.maxConcurrency).toBe(1);
+    expect([watcher.current.prowJobs.maxConcurrency, watcher.isHealthy]).toEqual([1, false]);
     expect(errors.map((error) => error.message)).toEqual(['s.yaml:1:28: prowJobs.maxConcurrency: must be a whole number, found "x"']);
     file.text = 'prowJobs: {maxConcurrency: 3}';
     await clock.advance(5_000);
-    expect(watcher.current.prowJobs.maxConcurrency).toBe(3);
+    expect([watcher.current.prowJobs.maxConcurrency, watcher.isHealthy]).toEqual([3, true]);
     expect(changes).toHaveLength(1);
     await stop();
   });
@@ -52,9 +52,10 @@ describe('SettingsWatcher', () => {
     file.failure = new Error('ENOENT: no such file');
     await clock.advance(30_000);
     expect(errors).toEqual([file.failure]);
-    expect(watcher.current.server.port).toBe(8080);
+    expect([watcher.current.server.port, watcher.isHealthy]).toEqual([8080, false]);
     file.failure = undefined;
     await clock.advance(5_000);
+    expect(watcher.isHealthy).toBe(true);
     file.failure = new Error('ENOENT: no such file');
     await clock.advance(5_000);
     expect(errors).toHaveLength(2);
@@ -66,6 +67,17 @@ describe('SettingsWatcher', () => {
     file.text = '# a comment\n';
     await clock.advance(5_000);
     expect(changes).toEqual([]);
+    await stop();
+  });
+
+  it('is well again when a fault is taken back', async () => {
+    const { watcher, clock, changes, file, stop } = await open('prowJobs: {maxConcurrency: 1}');
+    file.text = 'nonsense: 1';
+    await clock.advance(5_000);
+    expect(watcher.isHealthy).toBe(false);
+    file.text = 'prowJobs: {maxConcurrency: 1}';
+    await clock.advance(5_000);
+    expect([watcher.isHealthy, changes]).toEqual([true, []]);
     await stop();
   });
 

@@ -81,7 +81,8 @@ describe('LeaderElector', () => {
     const clock = new FakeClock();
     const server = new MemoryLeases();
     const a = join(clock, server, 'a');
-    const b = join(clock, server, 'b');
+    const metrics = new Metrics();
+    const b = join(clock, server, 'b', { metrics });
     await clock.advance(7_000);
     a.stop.abort();
     await settle();
@@ -91,6 +92,7 @@ describe('LeaderElector', () => {
     await clock.advance(500);
     expect(b.elector.isLeader).toBe(true);
     expect(server.lease?.spec).toMatchObject({ holderIdentity: 'b', leaseTransitions: 1, leaseDurationSeconds: 15 });
+    expect(await metrics.value('leader_election_lease_transitions', { name: 'leader' })).toBe(1);
   });
 
   it.each([

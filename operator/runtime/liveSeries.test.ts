@@ -36,7 +36,7 @@ describe('live series', () => {
     const tally = new Tally<'kind'>([{ kind: 'ball' }]);
     tally.raise({ kind: 'cube' }, 3);
     tally.raise({ kind: 'cube' }, 2);
-    expect([...tally.series.values()]).toEqual([
+    expect(tally.series).toEqual([
       { labels: { kind: 'ball' }, value: 0 },
       { labels: { kind: 'cube' }, value: 3 },
     ]);

@@ -4,9 +4,11 @@
  */
 import type { Gauge } from 'prom-client';
 
+type Labels<L extends string> = Readonly<Record<L, string>>;
+
 export class LiveSeries<L extends string> {
   readonly #gauge: Gauge<L>;
-  #shown = new Map<string, Readonly<Record<L, string>>>();
+  #shown: readonly Series<L>[] = [];
 
   constructor(gauge: Gauge<L>) {
     this.#gauge = gauge;
@@ -14,44 +16,65 @@ export class LiveSeries<L extends string> {
 
   /** Replaces everything shown before. */
   show(tally: Tally<L>): void {
-    const now = new Map<string, Readonly<Record<L, string>>>();
-    for (const [key, { labels, value }] of tally.series) {
-      this.#gauge.set(labels, value);
-      now.set(key, labels);
-    }
-    for (const [key, labels] of this.#shown) if (!now.has(key)) this.#gauge.remove(labels);
-    this.#shown = now;
+    for (const { labels } of this.#shown) if (!tally.has(labels)) this.#gauge.remove(labels);
+    for (const { labels, value } of tally.series) this.#gauge.set(labels, value);
+    this.#shown = tally.series;
   }
 }
 
-interface Series<L extends string> {
-  readonly labels: Readonly<Record<L, string>>;
-  value: number;
+export interface Series<L extends string> {
+  readonly labels: Labels<L>;
+  readonly value: number;
 }
 
-/** Values by labels, built up before they are shown. */
+/** One level for each label, by its value. A tree because it is walked once for each object of a cache: a text as key costs six times as much. */
+interface Branch<L extends string> {
+  readonly next: Map<string, Branch<L>>;
+  series?: { readonly labels: Labels<L>; value: number };
+}
+
+/** Values by labels, built up before they are shown. The labels of one tally are given in the same order each time. */
 export class Tally<L extends string> {
-  readonly series = new Map<string, Series<L>>();
+  readonly #root: Branch<L> = { next: new Map() };
+  readonly #series: Series<L>[] = [];
 
   /** Label sets that are shown as 0 when nothing is counted under them. */
-  constructor(zero: readonly Readonly<Record<L, string>>[] = []) {
+  constructor(zero: readonly Labels<L>[] = []) {
     for (const labels of zero) this.add(labels, 0);
   }
 
-  add(labels: Readonly<Record<L, string>>, value = 1): void {
+  get series(): readonly Series<L>[] {
+    return this.#series;
+  }
+
+  has(labels: Labels<L>): boolean {
+    let branch: Branch<L> | undefined = this.#root;
+    for (const label in labels) branch = branch?.next.get(labels[label]);
+    return branch?.series !== undefined;
+  }
+
+  add(labels: Labels<L>, value = 1): void {
     this.#at(labels).value += value;
   }
 
   /** Keeps the greatest value. */
-  raise(labels: Readonly<Record<L, string>>, value: number): void {
+  raise(labels: Labels<L>, value: number): void {
     const series = this.#at(labels);
     series.value = Math.max(series.value, value);
   }
 
-  #at(labels: Readonly<Record<L, string>>): Series<L> {
-    const key = JSON.stringify(Object.values(labels));
-    let series = this.series.get(key);
-    if (series === undefined) this.series.set(key, (series = { labels, value: 0 }));
-    return series;
+  #at(labels: Labels<L>): { value: number } {
+    let branch = this.#root;
+    for (const label in labels) {
+      const value = labels[label];
+      let next = branch.next.get(value);
+      if (next === undefined) branch.next.set(value, (next = { next: new Map() }));
+      branch = next;
+    }
+    if (branch.series === undefined) {
+      branch.series = { labels, value: 0 };
+      this.#series.push(branch.series);
+    }
+    return branch.series;
   }
 }
