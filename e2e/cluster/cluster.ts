@@ -3,25 +3,14 @@
  * applies: the one that KUBECONFIG names, if E2E_USE_CURRENT_CLUSTER=1; kind, where docker answers and kind is there; else one node made
  * of processes of this machine. A cluster that was given is never taken down, and no cluster that was not asked for is touched.
  */
+import { existsSync } from 'node:fs';
 import { ClusterError } from './errors.ts';
 import { givenCluster } from './given.ts';
 import { kindCluster } from './kind.ts';
 import { downLocal, loadLocal, statusLocal, upLocal } from './local.ts';
 import { kubeconfigFile, recordFile } from './paths.ts';
+import type { Cluster } from './provider.ts';
 import { say } from './terminal.ts';
-import { existsSync } from 'node:fs';
-
-/** One way to have a cluster. */
-export interface Cluster {
-  readonly kind: 'given' | 'kind' | 'local';
-  readonly kubeconfig: string;
-  readonly up: () => Promise<void>;
-  readonly down: () => Promise<void>;
-  /** Resolves with whether it is up, after saying how it is. */
-  readonly status: () => Promise<boolean>;
-  /** Makes the images of OCI archives known to the nodes. */
-  readonly load: (archives: readonly string[]) => Promise<void>;
-}
 
 const localCluster: Cluster = {
   kind: 'local',

@@ -1,6 +1,6 @@
 /** A cluster that the user names. It is used as it is, and never taken down. */
 import { existsSync } from 'node:fs';
-import type { Cluster } from './cluster.ts';
+import type { Cluster } from './provider.ts';
 import { kubernetesTool } from '../../tools/helm.ts';
 import { command } from './commands.ts';
 import { ClusterError } from './errors.ts';

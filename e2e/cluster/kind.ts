@@ -1,6 +1,6 @@
 /** The cluster as a container, where docker answers and kind is installed. It has a name of its own; other kind clusters are not touched. */
 import { mkdir, rm } from 'node:fs/promises';
-import type { Cluster } from './cluster.ts';
+import type { Cluster } from './provider.ts';
 import { command, succeeds } from './commands.ts';
 import { kubeconfigFile, stateDir } from './paths.ts';
 import { say, step } from './terminal.ts';
