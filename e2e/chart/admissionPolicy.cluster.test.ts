@@ -103,6 +103,9 @@ const periodic = (space: Space, spec: Part): KubeObject & Part => ({
   spec: { cron: '@daily', jobTemplate: { spec: { pod_spec: spec } } },
 });
 
+const suspended = { cron: '@daily', suspend: true };
+const jobOf = (spec: Part): Part => ({ jobTemplate: { spec: { pod_spec: spec } } });
+
 interface Row {
   readonly asks: string;
   readonly spec: Part;
@@ -290,5 +293,19 @@ describe.skipIf(kubeconfig === '')('the policies of the chart on a real API serv
     const touched = await admin.patch<KubeObject>(prowJobs, key, mergePatch({ metadata: { annotations: { seen: 'yes' } } }));
     expect(touched.metadata.annotations).toMatchObject({ seen: 'yes' });
     await admin.delete(prowJobs, key);
+  });
+
+  it('judge a schedule again when it is changed', async () => {
+    const key = { namespace: namespaces.default, name: 'probe' };
+    await admin.create<KubeObject>(periodics, {
+      ...periodic('default', podSpec()),
+      spec: { ...suspended, ...jobOf(podSpec()) },
+    } as KubeObject);
+    const worse = admin.patch<KubeObject>(periodics, key, mergePatch({ spec: jobOf(podSpec({ hostPID: true })) }), { dryRun: true });
+    await expect(worse).rejects.toThrow('hostNetwork, hostPID and hostIPC are not allowed here (profile default)');
+    await admin.patch<KubeObject>(periodics, key, mergePatch({ spec: jobOf(podSpec({ terminationGracePeriodSeconds: 5 })) }), {
+      dryRun: true,
+    });
+    await admin.delete(periodics, key);
   });
 });
