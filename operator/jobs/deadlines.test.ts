@@ -27,6 +27,11 @@ describe('deadlines', () => {
       given: spec({ timeouts: { pending: '1m' }, decoration_config: { pod_pending_timeout: '2h' } }),
       want: { ...policy, pendingMs: 60_000 },
     },
+    {
+      name: 'the policy, where the own one is longer than time',
+      given: spec({ timeouts: { running: '99999999999999999999h' } }),
+      want: policy,
+    },
   ])('come from $name', ({ given, want }) => expect(deadlinesOf(given, policy)).toEqual(want));
 });
 

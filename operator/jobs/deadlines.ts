@@ -2,16 +2,16 @@
  * The four deadlines of a run, and which causes start another attempt. A run's own spec.timeouts and spec.retry come first, then its
  * decoration_config (upstream's place for three of them), then the installation's policy.
  */
-import { parseDuration } from '../../crds/duration.ts';
+import { DurationError, parseDuration } from '../../crds/duration.ts';
 import type { ProwJobSpec, RetryCause, RunReason } from '../../crds/v1/prowJob.ts';
 import type { DeadlinePolicy, JobPolicy } from './policy.ts';
 
-/** Throws DurationError for a text that is no duration; the schema refuses those. */
+/** A text that is no duration counts as absent: timeoutsProblem has said so before the run could start. */
 export function deadlinesOf(spec: ProwJobSpec, policy: DeadlinePolicy): DeadlinePolicy {
   const own = spec.timeouts;
   const decoration = spec.decoration_config;
   const pick = (fallbackMs: number, ...texts: readonly (string | undefined)[]): number => {
-    const text = texts.find((candidate) => candidate !== undefined);
+    const text = texts.find((candidate) => candidate !== undefined && durationProblem(candidate) === undefined);
     return text === undefined ? fallbackMs : parseDuration(text);
   };
   return {
@@ -20,6 +20,25 @@ export function deadlinesOf(spec: ProwJobSpec, policy: DeadlinePolicy): Deadline
     pendingMs: pick(policy.pendingMs, own?.pending, decoration?.pod_pending_timeout),
     runningMs: pick(policy.runningMs, own?.running, decoration?.pod_running_timeout),
   };
+}
+
+/** The first of spec.timeouts that cannot be read. The schema knows how a duration looks, not how long one may be. */
+export function timeoutsProblem({ timeouts }: ProwJobSpec): { readonly field: string; readonly message: string } | undefined {
+  for (const [name, text] of Object.entries(timeouts ?? {})) {
+    const message = durationProblem(text);
+    if (message !== undefined) return { field: `spec.timeouts.${name}`, message };
+  }
+  return undefined;
+}
+
+function durationProblem(text: string): string | undefined {
+  try {
+    parseDuration(text);
+    return undefined;
+  } catch (error) {
+    if (error instanceof DurationError) return error.message;
+    throw error;
+  }
 }
 
 const groups: ReadonlyMap<RetryCause, readonly RunReason[]> = new Map<RetryCause, readonly RunReason[]>([

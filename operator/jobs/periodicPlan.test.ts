@@ -150,6 +150,12 @@ const slots: readonly Row[] = [
     want: ['10:10 start'],
   },
   {
+    name: 'a startingDeadline longer than time',
+    given: { status: settledAt('10:00:00'), spec: { startingDeadline: '99999999999999999999h' } },
+    now: '10:14:00',
+    want: ['10:10 start'],
+  },
+  {
     name: 'a startingDeadline of a second binds slots on time, too',
     given: { status: settledAt('10:00:00'), spec: { startingDeadline: '1s' } },
     now: '10:10:02',

@@ -5,7 +5,7 @@
  * are judged in order. One that is on time starts a run or is skipped; of those that were slept through at most the latest starts one.
  * An interval has no slots of its own: its next one follows from the previous run, and waits for that run to end.
  */
-import { parseDuration } from '../../crds/duration.ts';
+import { DurationError, parseDuration } from '../../crds/duration.ts';
 import type { Periodic, PeriodicExclusion, PeriodicSpec } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { isFinished, parseTime, runNowTokenOf, slotOfRun, type RunCause } from './periodicRun.ts';
@@ -51,7 +51,7 @@ export const graceMs = 10_000;
 export const slotsPerPass = 100_000;
 const shownSlots = 5;
 
-/** Precondition: metadata.creationTimestamp is set, and the durations of spec parse (the API server checks both). */
+/** Precondition: metadata.creationTimestamp is set, and the durations of spec look like durations (the API server checks both). */
 export function planPeriodic(input: PlanInput): PeriodicPlan {
   const token = runNowTokenOf(input.periodic);
   const manual = token === undefined || token === input.periodic.status?.lastRunNowToken ? undefined : ({ kind: 'manual', token } as const);
@@ -122,7 +122,16 @@ function judge({ periodic, runs, nowMs }: PlanInput, due: readonly number[]): re
   });
 }
 
-const durationOf = (text: string | undefined): number => (text === undefined ? Infinity : parseDuration(text));
+/** The schema knows how a duration looks, not how long one may be: one beyond what Go can count is no limit at all. */
+function durationOf(text: string | undefined): number {
+  if (text === undefined) return Infinity;
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    if (error instanceof DurationError) return Infinity;
+    throw error;
+  }
+}
 
 function tooLate(spec: PeriodicSpec, slotMs: number, nowMs: number): MissReason | undefined {
   const ageMs = nowMs - slotMs;

@@ -5,6 +5,7 @@
 import type { JobContainer, JobPodSpec } from '../../crds/v1/podSpec.ts';
 import { prowJobTypes, type ProwJob } from '../../crds/v1/prowJob.ts';
 import { buildIdOf } from './buildId.ts';
+import { timeoutsProblem } from './deadlines.ts';
 import { podAnnotations, podLabels } from './labels.ts';
 import { podNameOf } from './names.ts';
 import { podEnvironment } from './podEnvironment.ts';
@@ -77,6 +78,8 @@ export function specProblem(run: ProwJob): InvalidSpecError | undefined {
   if (spec.decoration_config !== undefined) {
     return new InvalidSpecError('spec.decoration_config', 'decoration is not supported yet; remove the field to run the pod_spec as it is');
   }
+  const timeouts = timeoutsProblem(spec);
+  if (timeouts !== undefined) return new InvalidSpecError(timeouts.field, timeouts.message);
   if (spec.type !== 'periodic' && spec.refs === undefined)
     return new InvalidSpecError('spec.refs', `a ${spec.type} run needs the repository it tests`);
   if (spec.type === 'presubmit' && (spec.refs?.pulls?.length ?? 0) === 0) {
