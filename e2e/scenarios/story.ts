@@ -84,19 +84,23 @@ async function playStory(scene: Scene, play: (scene: Scene) => Promise<void>): P
 /** Schedules stop, and everything that was started comes to its end. */
 async function settle(scene: Scene): Promise<void> {
   const here = (): ReturnType<typeof historyOf> => historyOf(scene.recorder, scene.namespaces);
+  /** By uid: what the operator must have seen at least. */
+  const generations = new Map<string, number>();
   for (const { metadata, spec } of lastStates(here().periodics)) {
     const key = { namespace: metadata.namespace ?? '', name: metadata.name };
     if (scene.recorder.periodic(key.namespace, key.name) === undefined || spec.suspend === true) continue;
-    await scene.client.patch(periodics, key, mergePatch({ spec: { suspend: true } }));
+    const stopped = await scene.client.patch(periodics, key, mergePatch({ spec: { suspend: true } }));
+    generations.set(stopped.metadata.uid ?? '', stopped.metadata.generation ?? 0);
   }
+  const isSettled = ({ metadata, status }: Periodic): boolean =>
+    status?.observedGeneration === metadata.generation &&
+    (metadata.generation ?? 0) >= (generations.get(metadata.uid ?? '') ?? 0) &&
+    (status?.active ?? []).length === 0;
   await scene.eventually('every run to end', () => lastStates(here().runs).every((run) => isComplete(run) || isGone(scene, run)));
   await scene.eventually('every Periodic to know', () =>
     lastStates(here().periodics).every((each) => isGone(scene, each) || isSettled(each)),
   );
 }
-
-const isSettled = ({ metadata, status }: Periodic): boolean =>
-  status?.observedGeneration === metadata.generation && (status?.active ?? []).length === 0;
 
 const isGone = ({ recorder }: Scene, { kind, metadata }: ProwJob | Periodic): boolean => {
   const { namespace = '', name, uid } = metadata;
