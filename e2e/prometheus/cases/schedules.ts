@@ -37,7 +37,7 @@ export const scheduleCases: readonly AlertCase[] = [
   {
     alert: 'ProwScheduleMissed',
     when: 'a new process has counted misses before its first scrape',
-    series: { 'prow_periodic_slots_missed_total{reason="Superseded"}': '_x10 3x10' },
+    series: { 'prow_periodic_slots_missed_total{reason="Superseded"}': '_x10 3x10', process_start_time_seconds: '_x10 590x10' },
     at: '12m',
     fires: [
       {
@@ -46,6 +46,13 @@ export const scheduleCases: readonly AlertCase[] = [
         description: 'About 3 slots that should have started a run within the last 15 minutes never will, because of Superseded.',
       },
     ],
+  },
+  {
+    alert: 'ProwScheduleMissed',
+    when: 'Prometheus begins to look at a process that missed slots long ago',
+    series: { 'prow_periodic_slots_missed_total{reason="Superseded"}': '_x40 3x10', process_start_time_seconds: '_x40 0x10' },
+    at: '45m',
+    fires: quiet,
   },
   {
     alert: 'ProwScheduleMissed',
