@@ -130,6 +130,15 @@ const withoutKubelet = [
     ok(await ctx.api.delete(core(ctx, 'pods', name)));
     refused(await ctx.api.get(core(ctx, 'pods', name)), 404, 'NotFound');
   }),
+  expectation('whoever watches learns when the deletion of a pod was asked for, also of one that goes at once', async (ctx) => {
+    const name = ctx.name('pod');
+    const stream = await ctx.api.stream(withQuery(core(ctx, 'pods'), { watch: true, labelSelector: `conformance=${name}` }));
+    await create(ctx, core(ctx, 'pods'), pod(ctx, name, 'true', nowhere));
+    ok(await ctx.api.delete(core(ctx, 'pods', name)));
+    const { object } = await stream.until('the deletion', ({ type }) => type === 'DELETED');
+    stream.close();
+    expect(object.metadata).toMatchObject({ deletionTimestamp: expect.any(String), deletionGracePeriodSeconds: 0 });
+  }),
   expectation('the status of a pod is written through its subresource and found by status.phase', async (ctx) => {
     const name = ctx.name('pod');
     await create(ctx, core(ctx, 'pods'), pod(ctx, name, 'true', nowhere));
