@@ -10,6 +10,7 @@ import { runIndexers } from '../../operator/jobs/runIndex.ts';
 import { stamp } from '../../operator/jobs/runState.ts';
 import { pods, type Pod } from '../../operator/kube/builtin.ts';
 import { mergePatch } from '../../operator/kube/patch.ts';
+import type { ResourceType } from '../../operator/kube/resource.ts';
 import type { Controller } from '../../operator/runtime/controller.ts';
 import { Metrics } from '../../operator/runtime/metrics.ts';
 import { ObjectWriter } from '../../operator/runtime/objectWriter.ts';
@@ -94,8 +95,8 @@ async function start(): Promise<Cleaner> {
 afterEach(async () => {
   for (const cleaner of cleaners) await cleaner.stop();
   cleaners = [];
-  for (const type of [prowJobs, periodics, pods]) {
-    for (const { metadata } of (await cluster.client.list<ProwJob | Periodic | Pod>(type, { namespace })).items) {
+  for (const type of [prowJobs, periodics, pods] as readonly ResourceType[]) {
+    for (const { metadata } of (await cluster.client.list(type, { namespace })).items) {
       await cluster.client.delete(type, { namespace, name: metadata.name }, { gracePeriodSeconds: 0 });
     }
   }
