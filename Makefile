@@ -66,4 +66,4 @@ e2e: setup ## Everything on a real Kubernetes: cluster, image, chart, stories, u
 	@node e2e/run.ts
 
 clean: ## Remove what was installed or built
-	rm -rf node_modules coverage dist .sandbox tools/k8s/node_modules tools/k8s/bin
+	rm -rf node_modules coverage dist .sandbox tools/k8s/node_modules tools/k8s/bin e2e/cluster/.cache

@@ -126,6 +126,7 @@ async function start(plan: Plan, images: readonly string[]): Promise<void> {
   run('containerd', plan);
   run('etcd', plan);
   await step('etcd', () => healthy('etcd', plan));
+  await advanceRevision(plan);
   run('kube-apiserver', plan);
   await step('containerd and the images', async () => {
     await until('containerd', () => succeeds('ctr', ['--address', places(plan).containerdSocket, 'version']), wait('containerd', plan));
@@ -179,6 +180,20 @@ function run(name: ComponentName, plan: Plan): void {
   const program = name === 'containerd' ? 'containerd' : path.join(plan.binDir, name);
   const started = launch({ name, program, args: argumentsOf(name, plan), logFile: logFileOf(name, plan), cwd: plan.stateDir });
   record.change({ processes: [...(record.read()?.processes ?? []), started] });
+}
+
+/**
+ * Gives etcd a past. In one that starts at revision 1 the API server remembers everything since the beginning, and a watch from revision 1
+ * is no more too old; no cluster that anybody uses is like that.
+ */
+async function advanceRevision(plan: Plan): Promise<void> {
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  const body = JSON.stringify({ key: base64('/prow-e2e/past'), value: base64('past') });
+  for (let revision = 0; revision < 20; revision += 1) {
+    const response = await fetch(`http://127.0.0.1:${plan.ports.etcd}/v3/kv/put`, { method: 'POST', body });
+    if (!response.ok) throw new ClusterError(`etcd refused a write: ${response.status} ${await response.text()}`);
+    await response.body?.cancel();
+  }
 }
 
 /** Waits until a program says that it is ready; gives up at once when it has ended. */
