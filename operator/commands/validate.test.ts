@@ -145,7 +145,10 @@ it('gives programs the whole report', async () => {
   expect(JSON.parse(answer.out)).toMatchObject({
     checked: 1,
     skipped: 0,
-    problems: [{ file: '<stdin>', line: 7, column: 3, kind: 'ProwJob', name: 'good', path: 'spec.job', severity: 'error' }, { severity: 'warning', message: 'correct the errors to have the rules checked as well' }],
+    problems: [
+      { file: '<stdin>', line: 7, column: 3, kind: 'ProwJob', name: 'good', path: 'spec.job', severity: 'error' },
+      { severity: 'warning', message: 'correct the errors to have the rules checked as well' },
+    ],
   });
   expect(answer.code).toBe(1);
 });
