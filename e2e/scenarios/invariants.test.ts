@@ -72,6 +72,12 @@ function pod(
   };
 }
 
+/** A pod that began to run when it was created, and was deleted then. */
+const stopped = (name: string, deletionTimestamp: string): Pod => {
+  const running = pod(name, name);
+  return { ...running, metadata: { ...running.metadata, deletionTimestamp }, status: { phase: 'Running', startTime: created } };
+};
+
 const schedule = (lastScheduleTime: string): Periodic => ({
   apiVersion: 'prow.k8s.io/v1',
   kind: 'Periodic',
@@ -174,6 +180,25 @@ const rows: readonly Row[] = [
       [1, run('a', pending)],
       [2, run('a', pending), 'DELETED'],
     ],
+  },
+  {
+    invariant: 'no deadline is overrun by more than a crash takes',
+    why: 'a minute in the queue instead of five seconds',
+    runs: [[1, run('a', { ...ended, state: 'error' }, { timeouts: { queue: '5s' } })]],
+    says: 'n/a waited longer than its queue deadline',
+  },
+  {
+    invariant: 'no deadline is overrun by more than a crash takes',
+    why: 'a pod that nobody stopped in time',
+    runs: [[1, run('a', ended, { timeouts: { running: '5s' } })]],
+    pods: [[2, stopped('a', '2026-01-01T10:01:00Z')]],
+    says: 'pod n/a was running longer than its deadline',
+  },
+  {
+    invariant: 'no deadline is overrun by more than a crash takes',
+    why: 'a pod that was stopped in time',
+    runs: [[1, run('a', ended, { timeouts: { running: '5s' } })]],
+    pods: [[2, stopped('a', '2026-01-01T10:00:06Z')]],
   },
   {
     invariant: 'every pod belongs to a run, and each attempt has at most one',

@@ -4,10 +4,12 @@
  */
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import { deadlinesOf } from '../../operator/jobs/deadlines.ts';
 import { annotation, label } from '../../operator/jobs/labels.ts';
 import { runNowTokenAnnotation } from '../../operator/jobs/periodicRun.ts';
+import { deletionAskedMs, phaseOfPod } from '../../operator/jobs/podOutcome.ts';
 import { isPodFinished } from '../../operator/jobs/podShape.ts';
-import { isComplete } from '../../operator/jobs/runState.ts';
+import { createdMsOf, isComplete } from '../../operator/jobs/runState.ts';
 import { compareRank, type StartRank } from '../../operator/jobs/startOrder.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
 import { lostSlots } from './slotLedger.ts';
@@ -26,6 +28,7 @@ export const invariants: ReadonlyMap<string, Invariant> = new Map<string, Invari
   ['unfinished pods of a job never exceed its limit', overTheLimit],
   ['waiting runs start by priority, then age, then uid', outOfOrder],
   ['every run comes to an end', endless],
+  ['no deadline is overrun by more than a crash takes', overrun],
   ['every pod belongs to a run, and each attempt has at most one', wrongPods],
   ['nobody but the user deletes the pod of a run that goes on', podsTakenAway],
   ['at most one run for each slot and each start by hand', startedTwice],
@@ -129,6 +132,30 @@ function endless({ runs }: History): string[] {
     return [`${nameOf(last.object)} is still ${last.object.status?.state ?? 'untouched'}`];
   });
 }
+
+/** A crash in the middle, with the time until another operator leads, and times of whole seconds. */
+const slackMs = 45_000;
+
+/** Deadlines that a run sets itself. Those of the settings are too long to be met in a story. */
+function overrun({ runs, pods }: History): string[] {
+  const last = lastStates(runs);
+  const queued = last
+    .filter(({ status }) => status?.completionTime !== undefined && (status.attempts ?? []).length === 0)
+    .filter((run) => timeOf(run.status?.completionTime) - createdMsOf(run) > deadlinesOf(run.spec, noDeadlines).queueMs + slackMs)
+    .map((run) => `${nameOf(run)} waited longer than its queue deadline`);
+  const specs = new Map(last.map(({ metadata, spec }) => [metadata.uid ?? '', spec]));
+  const working = lastStates(pods).flatMap((pod) => {
+    const [spec, phase, endMs] = [specs.get(runUidOf(pod)), phaseOfPod(pod), deletionAskedMs(pod)];
+    if (spec === undefined || phase === undefined || endMs === undefined) return [];
+    const { unscheduledMs, pendingMs, runningMs } = deadlinesOf(spec, noDeadlines);
+    const limitMs = { unscheduled: unscheduledMs, pending: pendingMs, running: runningMs }[phase.kind];
+    return endMs - phase.sinceMs <= limitMs + slackMs ? [] : [`pod ${nameOf(pod)} was ${phase.kind} longer than its deadline`];
+  });
+  return [...queued, ...working];
+}
+
+const noDeadlines = { queueMs: Infinity, unscheduledMs: Infinity, pendingMs: Infinity, runningMs: Infinity };
+const timeOf = (text: string | undefined): number => Date.parse(text ?? '');
 
 function wrongPods({ runs, pods }: History): string[] {
   const known = new Set(runs.map(({ object }) => object.metadata.uid));
