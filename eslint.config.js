@@ -49,7 +49,18 @@ export default tseslint.config(
   },
   {
     // The edges of the program: the clock itself, command lines, and everything that is a test or a tool.
-    files: ['operator/main.ts', 'operator/runtime/clock.ts', 'operator/commands/**', 'sandbox/**', 'e2e/**', 'tools/**', 'examples/**', 'crds/generate.ts', '**/*.test.ts', '**/testing/**'],
+    files: [
+      'operator/main.ts',
+      'operator/runtime/clock.ts',
+      'operator/commands/**',
+      'sandbox/**',
+      'e2e/**',
+      'tools/**',
+      'examples/**',
+      'crds/generate.ts',
+      '**/*.test.ts',
+      '**/testing/**',
+    ],
     rules: { 'no-restricted-syntax': ['error', forbidden[0]], 'no-console': 'off' },
   },
   {

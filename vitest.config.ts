@@ -7,6 +7,10 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 20_000,
     pool: 'forks',
-    coverage: { provider: 'v8', include: ['crds/**', 'operator/**', 'reconcilers/**', 'sandbox/**'], exclude: ['**/*.test.ts', '**/testing/**'] },
+    coverage: {
+      provider: 'v8',
+      include: ['crds/**', 'operator/**', 'reconcilers/**', 'sandbox/**'],
+      exclude: ['**/*.test.ts', '**/testing/**'],
+    },
   },
 });
