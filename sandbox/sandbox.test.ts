@@ -174,7 +174,7 @@ describe('counting', () => {
     await call(
       'PATCH',
       `${configMaps}/counted?fieldManager=m`,
-      { apiVersion: 'v1', kind: 'ConfigMap', data: { a: '1' } },
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'counted' }, data: { a: '1' } },
       { 'content-type': 'application/apply-patch+yaml' },
     );
     await call('DELETE', `${configMaps}/counted`);

@@ -8,8 +8,10 @@ import { history, lists, watches } from './listsAndWatches.ts';
 import { namespaces, owners } from './namespacesAndOwners.ts';
 import { objects } from './objects.ts';
 import { patches } from './patches.ts';
+import { podRules } from './podRules.ts';
 import { podsArea } from './podsArea.ts';
 import { installProwKinds, prowKinds } from './prowKinds.ts';
+import { rules } from './rules.ts';
 import { others, server } from './serverAndOthers.ts';
 import { openTarget } from './target.ts';
 
@@ -23,6 +25,8 @@ const areas: readonly Area[] = [
   namespaces,
   owners,
   podsArea,
+  podRules,
+  ...rules,
   others,
   server,
   history,
@@ -86,6 +90,6 @@ describe('the list', () => {
   it('has each expectation once', () => {
     const all = areas.flatMap(({ expectations }) => expectations.map(({ says }) => says));
     expect(new Set(all).size).toBe(all.length);
-    expect(all.length).toBeGreaterThanOrEqual(197);
+    expect(all.length).toBeGreaterThanOrEqual(260);
   });
 });

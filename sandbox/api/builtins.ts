@@ -133,7 +133,22 @@ const secretStrategy: Strategy = {
   },
 };
 
+/** metav1.MicroTime is read in one form only. */
+function checkMicroTime(value: unknown): void {
+  if (
+    value === undefined ||
+    value === null ||
+    (typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$/.test(value))
+  )
+    return;
+  const form = '2006-01-02T15:04:05.000000Z07:00';
+  throw badRequest(`Lease in version "v1" cannot be handled as a Lease: parsing time ${JSON.stringify(value)} as "${form}"`);
+}
+
 const leaseStrategy: Strategy = {
+  prepare(object) {
+    for (const name of ['acquireTime', 'renewTime']) checkMicroTime(field(object.spec, name));
+  },
   validate(object) {
     const seconds = field(object.spec, 'leaseDurationSeconds');
     if (typeof seconds !== 'number' || seconds > 0) return [];

@@ -53,12 +53,12 @@ function checkStringMaps(info: ResourceInfo, body: JsonObject): void {
 }
 
 /** Tells of unknown and repeated fields as the client asked for: not at all, in warnings, or as a refusal. */
-function reportProblems(info: ResourceInfo, problems: readonly string[], options: WriteOptions): void {
+function reportProblems(info: ResourceInfo, body: JsonObject, problems: readonly string[], options: WriteOptions): void {
   if (options.fieldValidation === 'Warn') for (const problem of problems) options.warn?.(problem);
   if (problems.length === 0 || options.fieldValidation !== 'Strict') return;
-  throw badRequest(
-    `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}: strict decoding error: ${problems.join(', ')}`,
-  );
+  const text = `strict decoding error: ${problems.join(', ')}`;
+  if (options.isPatch === true) throw invalid({ group: '', plural: '', kind: '' }, '', [invalidValue('patch', JSON.stringify(body), text)]);
+  throw badRequest(`${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}: ${text}`);
 }
 
 /** Lists and maps of metadata that are empty are not written. */
@@ -81,7 +81,7 @@ export function decodeIncoming(info: ResourceInfo, body: unknown, options: Write
   const object = pruned?.object ?? copy;
   const unknown = [...dropUnknownFields(info.kind, info.crd !== undefined, object), ...(pruned?.pruned ?? [])];
   dropEmpty(object.metadata);
-  reportProblems(info, [...(options.decodingErrors ?? []), ...unknown.map((path) => `unknown field "${path}"`)], options);
+  reportProblems(info, body, [...(options.decodingErrors ?? []), ...unknown.map((path) => `unknown field "${path}"`)], options);
   const complete = info.schema?.applyDefaults(object) ?? object;
   if (info.toStored !== undefined) return info.toStored(complete);
   // Defaulting shares what it did not change; what follows writes into metadata.

@@ -8,6 +8,8 @@ export interface WriteOptions {
   /** Called with each Warning header to send. */
   readonly warn?: (text: string) => void;
   readonly subresource?: string | undefined;
+  /** The object is the result of a patch, and so are its faults. */
+  readonly isPatch?: boolean;
   /** managedFields were already set by an apply. */
   readonly applied?: boolean;
   /** Unknown or duplicate fields that decoding found. */

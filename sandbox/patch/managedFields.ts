@@ -88,7 +88,7 @@ export function trackFields(info: ResourceInfo, old: StoredObject | undefined, o
   const { manager, subresource } = writer;
   if (manager === undefined || writer.applied === true || !isObject(object.metadata)) return;
   const meta = object.metadata;
-  if (Array.isArray(meta.managedFields) && meta.managedFields.length === 0) delete meta.managedFields;
+  if (forgets(meta) || (old !== undefined && entriesOf(old).length === 0)) return;
   const before = entriesOf(object);
   const delta = difference(old ?? (info.crd === undefined ? always : {}), object, rulesOf(info));
   const changed = ownable(info, delta.changed, subresource);
@@ -99,8 +99,21 @@ export function trackFields(info: ResourceInfo, old: StoredObject | undefined, o
   const own = mine === undefined ? changed : union(subtract(mine.fieldsV1, removed), changed);
   if (own !== undefined) entries.push(newEntry(info, { manager, operation: 'Update', subresource }, own, time));
   if (entries.length === 0) delete meta.managedFields;
-  else meta.managedFields = entries;
+  else meta.managedFields = inOrder(entries);
 }
+
+/** One empty entry asks to forget all owners; an object without owners is not given any by plain writes. */
+function forgets(meta: JsonObject): boolean {
+  const isReset = equalJson(meta.managedFields, [{}]);
+  if (isReset || asArray(meta.managedFields).length === 0) delete meta.managedFields;
+  return isReset;
+}
+
+const order = (entry: ManagerEntry): string => [entry.operation, entry.time, entry.manager, entry.subresource ?? ''].join(' ');
+
+/** Appliers first, then by time. */
+export const inOrder = (entries: readonly ManagerEntry[]): readonly ManagerEntry[] =>
+  entries.toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
 
 /** What is left to the other managers. */
 function shared(

@@ -48,9 +48,17 @@ const atomicMaps = new Set([
   'roleRef',
 ]);
 
-function byName(info: ResourceInfo, name: string): Rules {
+/** References are written whole: nobody owns a part of one. */
+const atomicItems = new Set(['ownerReferences']);
+
+function byName(info: ResourceInfo, name: string, isItem = false): Rules {
   const list = name === 'ports' && info.kind === 'Service' ? servicePorts : (builtinLists.get(name) ?? atomic);
-  const rules: Rules = { list, atomicMap: atomicMaps.has(name), child: (child) => byName(info, child), item: () => byName(info, '') };
+  const rules: Rules = {
+    list,
+    atomicMap: isItem || atomicMaps.has(name),
+    child: (child) => byName(info, child),
+    item: () => byName(info, '', atomicItems.has(name)),
+  };
   return rules;
 }
 

@@ -1,10 +1,11 @@
 /** The four kinds of patch over HTTP, told apart by their content type. */
 import type { ObjectKey } from '../../operator/kube/objects.ts';
+import { apiVersionOf } from '../../operator/kube/resource.ts';
 import { applyPatch as applyJsonPatch } from 'rfc6902';
 import type { Operation } from 'rfc6902';
 import { parseText } from '../api/decode.ts';
-import { ApiFailure, badRequest, invalidOptions, notFound, required } from '../api/failure.ts';
-import { asObject, cloneJson, field, isObject } from '../api/json.ts';
+import { ApiFailure, badRequest, conflict, invalidOptions, notFound, required } from '../api/failure.ts';
+import { asObject, asString, cloneJson, field, isObject } from '../api/json.ts';
 import type { JsonObject } from '../api/json.ts';
 import type { ObjectService } from '../api/objectService.ts';
 import type { WriteOptions } from '../api/writeOptions.ts';
@@ -38,15 +39,11 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
   return result;
 }
 
-function jsonPatch(info: ResourceInfo, object: StoredObject, patch: unknown): unknown {
-  if (!Array.isArray(patch)) throw badRequest('a JSON patch must be a list of operations');
+function jsonPatch(object: StoredObject, patch: unknown): unknown {
+  if (!Array.isArray(patch)) throw badRequest('error decoding patch: a JSON patch must be a list of operations');
   const copy = cloneJson(object);
   const failed = applyJsonPatch(copy, patch as Operation[]).find((error) => error !== null);
-  if (failed !== undefined)
-    throw new ApiFailure(422, 'Invalid', `the server rejected our request due to an error in our request: ${failed.message}`, {
-      name: object.metadata.name,
-      kind: info.kind,
-    });
+  if (failed !== undefined) throw new ApiFailure(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
   return copy;
 }
 
@@ -54,15 +51,16 @@ function jsonPatch(info: ResourceInfo, object: StoredObject, patch: unknown): un
 export function applyPatch(service: ObjectService, request: PatchRequest): { readonly object: StoredObject; readonly created: boolean } {
   const { info, key, type, options } = request;
   const patch = parseText(request.body.toString(), type.endsWith('yaml'));
+  if (type.endsWith('merge-patch+json') && !isObject(patch)) throw badRequest('error decoding patch: a merge patch must be an object');
   const modify = (change: (current: StoredObject) => unknown): { object: StoredObject; created: boolean } => ({
-    object: service.modify(info, key, change, options),
+    object: service.modify(info, key, change, { ...options, isPatch: true }),
     created: false,
   });
   switch (type) {
     case 'application/merge-patch+json':
       return modify((current) => mergePatch(current, patch));
     case 'application/json-patch+json':
-      return modify((current) => jsonPatch(info, current, patch));
+      return modify((current) => jsonPatch(current, patch));
     case 'application/strategic-merge-patch+json':
       if (info.crd !== undefined) throw unsupportedType();
       return modify((current) => strategicMerge(current, patch, rulesOf(info)));
@@ -71,6 +69,16 @@ export function applyPatch(service: ObjectService, request: PatchRequest): { rea
     default:
       throw unsupportedType();
   }
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
+/** An applied configuration says of what kind it is; nothing is assumed. */
+function checkType(info: ResourceInfo, patch: Readonly<JsonObject>): void {
+  const apiVersion = asString(patch.apiVersion) ?? '';
+  const kind = asString(patch.kind) ?? '';
+  if (apiVersion === apiVersionOf(info) && kind === info.kind) return;
+  throw badRequest(`invalid object type: ${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${kind}`);
 }
 
 const unsupportedType = (): ApiFailure => {
@@ -90,10 +98,11 @@ function serverSideApply(
   const { info, key, options, force } = request;
   if (!isObject(patch)) throw badRequest('the applied configuration must be an object');
   const meta = asObject(patch.metadata);
+  checkType(info, patch);
   if (request.manager === undefined) throw invalidOptions('PatchOptions', required('fieldManager', 'is required for apply patch'));
   if (Array.isArray(meta.managedFields) && meta.managedFields.length > 0) throw badRequest('metadata.managedFields must be nil');
   if (meta.name !== undefined && meta.name !== key.name) {
-    throw badRequest(`the name of the object (${JSON.stringify(meta.name)}) does not match the name on the URL (${key.name})`);
+    throw badRequest(`the name of the object (${text(meta.name)}) does not match the name on the URL (${key.name})`);
   }
   const time = `${new Date(request.now()).toISOString().slice(0, 19)}Z`;
   const { manager } = request;
@@ -101,7 +110,11 @@ function serverSideApply(
     applyConfiguration(live, patch, { info, name: key.name, manager, force, subresource: options.subresource, time });
   if (service.find(info, key) !== undefined)
     return { object: service.modify(info, key, apply, { ...options, applied: true }), created: false };
-  if (options.subresource !== undefined || meta.uid !== undefined) throw notFound(info, key.name);
+  if (options.subresource !== undefined) throw notFound(info, key.name);
+  if (meta.uid !== undefined) {
+    const why = `uid mismatch: the provided object specified uid ${text(meta.uid)}, and no existing object was found`;
+    throw conflict(info, key.name, why);
+  }
   const body = { ...patch, metadata: { ...meta, name: key.name } };
   const { metadata } = apply(undefined);
   return {

@@ -8,7 +8,7 @@ import type { JsonObject } from '../api/json.ts';
 import type { ResourceInfo } from '../api/resourceInfo.ts';
 import { childrenOf, difference, fieldsOf, intersect, pathsOf, subtract, union } from './fieldSet.ts';
 import type { FieldSet } from './fieldSet.ts';
-import { entriesOf, newEntry, ownable, sameWriter } from './managedFields.ts';
+import { entriesOf, inOrder, newEntry, ownable, sameWriter } from './managedFields.ts';
 import type { ManagerEntry } from './managedFields.ts';
 import { itemId, rulesOf } from './mergeRules.ts';
 import type { Rules } from './mergeRules.ts';
@@ -51,7 +51,7 @@ export function applyConfiguration(live: unknown, applied: JsonObject, applicati
   const unchanged = equalJson(managedFields.toSorted(byManager), before.toSorted(byManager));
   return {
     ...result,
-    metadata: { ...(isObject(result.metadata) ? result.metadata : {}), managedFields: unchanged ? before : managedFields },
+    metadata: { ...(isObject(result.metadata) ? result.metadata : {}), managedFields: unchanged ? before : inOrder(managedFields) },
   };
 }
 
@@ -87,19 +87,22 @@ function conflictFailure({ info, name }: Application, conflicts: readonly { entr
         ? ` using ${entry.apiVersion}${entry.subresource === undefined ? '' : ` with subresource "${entry.subresource}"`}`
         : '';
     return {
-      paths: pathsOf(set),
+      paths: pathsOf(set).sort(),
       message: `conflict with "${entry.manager}"${entry.subresource !== undefined && entry.operation === 'Apply' ? ` with subresource "${entry.subresource}"` : ''}${using}`,
     };
   });
   const count = described.reduce((sum, { paths }) => sum + paths.length, 0);
   const text = described.map(({ message, paths }) =>
-    paths.length === 1 && count === 1 ? `${message}: ${paths[0] ?? ''}` : `${message}:\n${paths.map((path) => `- ${path}`).join('\n')}`,
+    count === 1 ? `${message}: ${paths[0] ?? ''}` : `${plural(message, paths)}:\n${paths.map((path) => `- ${path}`).join('\n')}`,
   );
   return new ApiFailure(409, 'Conflict', `Apply failed with ${count} conflict${count === 1 ? '' : 's'}: ${text.join('\n')}`, {
     ...resourceDetails(info, name),
     causes: described.flatMap(({ message, paths }) => paths.map((path) => ({ reason: 'FieldManagerConflict', message, field: path }))),
   });
 }
+
+const plural = (message: string, paths: readonly string[]): string =>
+  paths.length === 1 ? message : message.replace('conflict', 'conflicts');
 
 /** `applied` laid over `live`: maps and keyed lists piece by piece, everything else replaced. */
 export function mergeApplied(live: unknown, applied: unknown, rules: Rules): unknown {
