@@ -44,10 +44,12 @@ format: setup ## Format everything
 generate: setup ## Write CRDs, reference pages and the charts' copies from the schemas
 	node crds/generate.ts
 	node tools/chart.ts
+	node tools/metricsReference.ts
 
 verify: setup ## Fail if a generated file is not what its source says
 	node crds/generate.ts --check
 	node tools/chart.ts --check
+	node tools/metricsReference.ts --check
 
 coverage: setup ## Tests with line coverage
 	vitest run --coverage
