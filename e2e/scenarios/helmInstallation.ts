@@ -20,6 +20,7 @@ export const release = { name: 'prow-operator', namespace: 'prow-system' } as co
 /** Changes with the settings, so that helm replaces the pods and nobody works by the old ones any more. */
 const settingsLabel = 'e2e.prow.k8s.io/settings';
 const checkEveryMs = 2_000;
+const leaderWithinMs = 60_000;
 
 /** The values of a release for stories. E2E_OPERATOR_IMAGE: what to run, `repository:tag`; the nodes know it already. */
 export function valuesFor({ settings, replicas }: InstallOptions): Readonly<Record<string, unknown>> {
@@ -63,11 +64,9 @@ export class HelmInstallation implements Installation {
 
   /** Deletes the pod of the leader and gives it no time; the Deployment makes another. */
   async crash(): Promise<void> {
-    const identity = await leaderOf(this);
-    const leader = (await this.#pods()).find(({ metadata }) => identity.startsWith(`${metadata.name}_`));
-    if (leader === undefined) throw new Error(`no pod of the release holds the lease; its holder is "${identity}"`);
-    this.#ended.add(leader.metadata.name);
-    await this.client.delete(pods, { namespace: release.namespace, name: leader.metadata.name }, { gracePeriodSeconds: 0 });
+    const name = await this.#leader();
+    this.#ended.add(name);
+    await this.client.delete(pods, { namespace: release.namespace, name }, { gracePeriodSeconds: 0 });
   }
 
   async check(): Promise<void> {
@@ -90,6 +89,18 @@ export class HelmInstallation implements Installation {
 
   async close(): Promise<void> {
     await this.client.close();
+  }
+
+  /** The pod that holds the lease. After a crash it takes a moment until there is one again. */
+  async #leader(): Promise<string> {
+    const endMs = performance.now() + leaderWithinMs;
+    for (;;) {
+      const identity = await leaderOf(this);
+      const leader = (await this.#pods()).find(({ metadata }) => identity.startsWith(`${metadata.name}_`));
+      if (leader !== undefined) return leader.metadata.name;
+      if (performance.now() > endMs) throw new Error(`no pod of the release holds the lease; its holder is "${identity}"`);
+      await wait(100);
+    }
   }
 
   /** A pod that is just going has none; that is said instead. */
