@@ -116,11 +116,11 @@ export class GitCluster {
     return { code: code as number, output: stdout + stderr };
   }
 
-  /** Plays the kubelet: every pod that goes on ends with success. A pod that has a node is its kubelet's business, and ends by itself. */
+  /** Plays the kubelet: every pod that goes on ends with success. */
   async endPods(): Promise<void> {
     const { items } = await this.client.list(pods, { namespace: this.namespace });
     for (const pod of items) {
-      if (pod.status?.phase === 'Succeeded' || pod.spec.nodeName !== undefined) continue;
+      if (pod.status?.phase === 'Succeeded') continue;
       const key = { namespace: this.namespace, name: pod.metadata.name };
       await this.client.patch(pods, key, mergePatch({ status: { phase: 'Succeeded' } }), { subresource: 'status' });
     }
