@@ -8,8 +8,9 @@
 import { DurationError, parseDuration } from '../../crds/duration.ts';
 import type { Periodic, PeriodicExclusion, PeriodicSpec } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
-import { isFinished, parseTime, runNowTokenOf, slotOfRun, type RunCause } from './periodicRun.ts';
+import { isFinished, runNowTokenOf, slotOfRun, type RunCause } from './periodicRun.ts';
 import { nextTimes, slotsBetween, type Anchor, type IntervalSchedule, type Schedule, type SlotSchedule } from './schedule.ts';
+import { timeMs } from './times.ts';
 
 export const skipReasons = ['Suspended', 'Excluded', 'ActiveRun', 'MaxConcurrency'] as const;
 export type SkipReason = (typeof skipReasons)[number];
@@ -66,7 +67,7 @@ export function planWithoutSchedule(periodic: Periodic): Pick<PeriodicPlan, 'man
   return isNew ? { manual: { kind: 'manual', token }, decisions: [] } : { decisions: [] };
 }
 
-const createdMsOf = (object: Periodic | ProwJob): number => parseTime(object.metadata.creationTimestamp) ?? 0;
+const createdMsOf = (object: Periodic | ProwJob): number => timeMs(object.metadata.creationTimestamp) ?? 0;
 
 const toSecond = (ms: number): number => Math.floor(ms / 1000) * 1000;
 
@@ -76,14 +77,14 @@ function anchorOf({ periodic, schedule, nowMs }: PlanInput): Anchor & { readonly
   const recorded = periodic.status?.schedule;
   if (recorded === undefined) return { sinceMs: created, startsAtOnce: true, edited: false };
   if (recorded.text !== schedule.text) return { sinceMs: toSecond(nowMs), startsAtOnce: false, edited: true };
-  const sinceMs = parseTime(recorded.since) ?? created;
+  const sinceMs = timeMs(recorded.since) ?? created;
   return { sinceMs, startsAtOnce: sinceMs === created, edited: false };
 }
 
 function planSlots(input: PlanInput, schedule: SlotSchedule): PeriodicPlan {
   const { periodic, nowMs } = input;
   const anchor = anchorOf(input);
-  const recorded = parseTime(periodic.status?.lastScheduleTime);
+  const recorded = timeMs(periodic.status?.lastScheduleTime);
   const first = anchor.startsAtOnce ? anchor.sinceMs - 1 : anchor.sinceMs;
   const cursor = anchor.edited ? Math.max(first, recorded ?? first) : (recorded ?? first);
   const due = slotsBetween(schedule, anchor, { afterMs: cursor, untilMs: nowMs }, slotsPerPass);
@@ -149,7 +150,7 @@ function blockedBy(spec: PeriodicSpec, active: number): SkipReason | undefined {
 
 /** Why no run may start for this slot, whatever else holds. */
 function heldBack(spec: PeriodicSpec, slotMs: number): 'Suspended' | 'Excluded' | undefined {
-  if (spec.suspend === true || slotMs < (parseTime(spec.suspendUntil) ?? -Infinity)) return 'Suspended';
+  if (spec.suspend === true || slotMs < (timeMs(spec.suspendUntil) ?? -Infinity)) return 'Suspended';
   return exclusionAt(spec, slotMs) === undefined ? undefined : 'Excluded';
 }
 
@@ -157,15 +158,15 @@ function heldBack(spec: PeriodicSpec, slotMs: number): 'Suspended' | 'Excluded' 
 export const isHeldBack = (spec: PeriodicSpec, slotMs: number): boolean => heldBack(spec, slotMs) !== undefined;
 
 function exclusionAt(spec: PeriodicSpec, ms: number): PeriodicExclusion | undefined {
-  return spec.exclusions?.find(({ from, to }) => (parseTime(from) ?? Infinity) <= ms && ms < (parseTime(to) ?? -Infinity));
+  return spec.exclusions?.find(({ from, to }) => (timeMs(from) ?? Infinity) <= ms && ms < (timeMs(to) ?? -Infinity));
 }
 
 /** The first instant from this one on that is not held back. Undefined: there is none. */
 function releasedFrom(spec: PeriodicSpec, ms: number): number | undefined {
   if (spec.suspend === true) return undefined;
-  let at = Math.max(ms, parseTime(spec.suspendUntil) ?? -Infinity);
+  let at = Math.max(ms, timeMs(spec.suspendUntil) ?? -Infinity);
   for (let exclusion = exclusionAt(spec, at); exclusion !== undefined; exclusion = exclusionAt(spec, at))
-    at = parseTime(exclusion.to) ?? at + 1;
+    at = timeMs(exclusion.to) ?? at + 1;
   return at;
 }
 
@@ -200,12 +201,12 @@ function intervalDue(periodic: Periodic, runs: readonly ProwJob[], { from, perio
     (best, run) => (best === undefined || createdMsOf(run) > createdMsOf(best) ? run : best),
     undefined,
   );
-  const startedMs = Math.max(parseTime(periodic.status?.lastRunTime) ?? -Infinity, newest === undefined ? -Infinity : createdMsOf(newest));
+  const startedMs = Math.max(timeMs(periodic.status?.lastRunTime) ?? -Infinity, newest === undefined ? -Infinity : createdMsOf(newest));
   if (startedMs === -Infinity) return createdMsOf(periodic);
-  const endedMs = newest === undefined ? undefined : parseTime(newest.status?.completionTime);
+  const endedMs = newest === undefined ? undefined : timeMs(newest.status?.completionTime);
   const baseMs = from === 'end' ? Math.max(startedMs, endedMs ?? startedMs) : startedMs;
   // A clock of the API server that lags behind ours must not make a slot come twice.
-  const settledMs = parseTime(periodic.status?.lastScheduleTime) ?? -Infinity;
+  const settledMs = timeMs(periodic.status?.lastScheduleTime) ?? -Infinity;
   return Math.max(toSecond(baseMs + periodMs), settledMs + 1000);
 }
 

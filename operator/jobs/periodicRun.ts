@@ -7,6 +7,7 @@ import { apiVersion } from '../../crds/v1/common.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob, ProwJobSpec } from '../../crds/v1/prowJob.ts';
 import { annotation, annotationsForSpec, labelsForSpec } from './labels.ts';
+import { stamp, timeMs } from './times.ts';
 
 /** What a run is started for. */
 export type RunCause = { readonly kind: 'slot'; readonly slotMs: number } | { readonly kind: 'manual'; readonly token: string };
@@ -21,15 +22,6 @@ const maxNameLength = 63;
 /** What upstream writes where no tenant is named. */
 const defaultTenant = 'GlobalDefaultID';
 const longestToken = 253;
-
-/** RFC 3339 in UTC with whole seconds. */
-export const slotTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
-
-/** Milliseconds of an RFC 3339 time; undefined when there is none, or it is none. */
-export function parseTime(text: string | undefined): number | undefined {
-  const ms = text === undefined ? Number.NaN : Date.parse(text);
-  return Number.isNaN(ms) ? undefined : ms;
-}
 
 /** The token a Periodic carries, in the form that status keeps. Undefined when it asks for nothing. */
 export function runNowTokenOf(periodic: Periodic): string | undefined {
@@ -49,7 +41,7 @@ export function runNameOf(periodicName: string, cause: RunCause): string {
 }
 
 function compactTime(ms: number): string {
-  const digits = slotTime(ms).replace(/[-:]/g, '').toLowerCase();
+  const digits = stamp(ms).replace(/[-:]/g, '').toLowerCase();
   return digits.endsWith('00z') ? `${digits.slice(0, -3)}z` : digits;
 }
 
@@ -57,7 +49,7 @@ function compactTime(ms: number): string {
 export function buildRun(periodic: Periodic, cause: RunCause): ProwJob {
   const { jobTemplate } = periodic.spec;
   const spec = runSpec(periodic);
-  const own = cause.kind === 'slot' ? { [annotation.scheduledTime]: slotTime(cause.slotMs) } : { [runNowTokenAnnotation]: cause.token };
+  const own = cause.kind === 'slot' ? { [annotation.scheduledTime]: stamp(cause.slotMs) } : { [runNowTokenAnnotation]: cause.token };
   return {
     apiVersion,
     kind: 'ProwJob',
@@ -113,7 +105,7 @@ export function periodicUidOf(run: ProwJob): string | undefined {
 const isOurs = (version: string): boolean => version.startsWith('prow.k8s.io/');
 
 /** The slot a run was started for; undefined when it was started by hand. */
-export const slotOfRun = (run: ProwJob): number | undefined => parseTime(run.metadata.annotations?.[annotation.scheduledTime]);
+export const slotOfRun = (run: ProwJob): number | undefined => timeMs(run.metadata.annotations?.[annotation.scheduledTime]);
 
 export const isFinished = (run: ProwJob): boolean => run.status?.completionTime !== undefined;
 

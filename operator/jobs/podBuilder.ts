@@ -10,7 +10,7 @@ import { podAnnotations, podLabels } from './labels.ts';
 import { podNameOf } from './names.ts';
 import { podEnvironment } from './podEnvironment.ts';
 import type { JobPolicy } from './policy.ts';
-import { timeMs } from './podShape.ts';
+import { timeMs } from './times.ts';
 
 type NamedContainer = JobContainer & { readonly name: string };
 

@@ -3,7 +3,8 @@
  * has something to say wins. A pod that is gone is read from its last known state.
  */
 import type { ProwJobState, RunReason } from '../../crds/v1/prowJob.ts';
-import { isPodFinished, timeMs, type ContainerShape, type PodShape } from './podShape.ts';
+import { isPodFinished, type ContainerShape, type PodShape } from './podShape.ts';
+import { timeMs } from './times.ts';
 
 /** The attempt is over. */
 export interface AttemptEnd {

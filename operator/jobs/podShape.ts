@@ -44,12 +44,5 @@ export interface ContainerShape {
   };
 }
 
-/** Milliseconds of an RFC 3339 text; undefined when there is none or it cannot be read. */
-export function timeMs(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const ms = Date.parse(text);
-  return Number.isNaN(ms) ? undefined : ms;
-}
-
 /** The pod will never run again. */
 export const isPodFinished = (pod: PodShape): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';

@@ -1,7 +1,7 @@
 /** When a finished run and its pod have had their time. Pure: every answer is a moment, and the caller compares it with the clock. */
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
-import { timeMs } from './podShape.ts';
 import type { CleanupPolicy } from './policy.ts';
+import { timeMs } from './times.ts';
 
 /** When the run may be deleted, in milliseconds since 1970; undefined while it is not finished. */
 export function runExpiryMs(run: ProwJob, policy: CleanupPolicy): number | undefined {

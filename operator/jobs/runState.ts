@@ -1,6 +1,6 @@
 /** Small questions about a run that several rooms ask. Pure. */
 import type { ProwJob, ProwJobStatus } from '../../crds/v1/prowJob.ts';
-import { timeMs } from './podShape.ts';
+import { timeMs } from './times.ts';
 
 const fresh: ProwJobStatus = { state: 'triggered' };
 
@@ -24,6 +24,3 @@ export const createdMsOf = (run: ProwJob): number => timeMs(run.metadata.creatio
 /** The alias of the build cluster. */
 export const clusterOf = (run: ProwJob): string =>
   run.spec.cluster === undefined || run.spec.cluster === '' ? 'default' : run.spec.cluster;
-
-/** RFC 3339 in UTC with whole seconds. */
-export const stamp = (ms: number): string => `${new Date(Math.floor(ms / 1000) * 1000).toISOString().slice(0, 19)}Z`;

@@ -5,7 +5,6 @@ import type { ProwJob, ProwJobSpec } from '../../crds/v1/prowJob.ts';
 import { annotation, label } from '../../operator/jobs/labels.ts';
 import { podIndexers } from '../../operator/jobs/podOwner.ts';
 import { defaultPolicy, type JobPolicy } from '../../operator/jobs/policy.ts';
-import { stamp } from '../../operator/jobs/runState.ts';
 import type { Pod, PodPhase } from '../../operator/kube/builtin.ts';
 import { ApiError } from '../../operator/kube/errors.ts';
 import type { ObjectKey } from '../../operator/kube/objects.ts';
@@ -16,6 +15,7 @@ import { Store } from '../../operator/runtime/store.ts';
 import { FakeClock } from '../../operator/runtime/testing/fakeClock.ts';
 import { cleanupControllers } from './controller.ts';
 import { runIndexers } from '../../operator/jobs/runIndex.ts';
+import { stamp } from '../../operator/jobs/times.ts';
 
 const hourMs = 3_600_000;
 const startMs = Date.UTC(2026, 5, 1);

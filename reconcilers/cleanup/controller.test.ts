@@ -7,7 +7,6 @@ import { annotation, label } from '../../operator/jobs/labels.ts';
 import { podIndexers } from '../../operator/jobs/podOwner.ts';
 import { defaultPolicy, type JobPolicy } from '../../operator/jobs/policy.ts';
 import { runIndexers } from '../../operator/jobs/runIndex.ts';
-import { stamp } from '../../operator/jobs/runState.ts';
 import { pods, type Pod } from '../../operator/kube/builtin.ts';
 import { mergePatch } from '../../operator/kube/patch.ts';
 import type { ResourceType } from '../../operator/kube/resource.ts';
@@ -17,6 +16,7 @@ import { ObjectWriter } from '../../operator/runtime/objectWriter.ts';
 import { RecordingLogger } from '../../operator/runtime/testing/recordingLogger.ts';
 import { SandboxCluster, type Running } from '../../operator/runtime/testing/sandboxCluster.ts';
 import { cleanupControllers } from './controller.ts';
+import { stamp } from '../../operator/jobs/times.ts';
 
 const namespace = 'default';
 const minuteMs = 60_000;

@@ -2,12 +2,12 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { buildPod, planAttempt } from '../../operator/jobs/podBuilder.ts';
 import { defaultPolicy } from '../../operator/jobs/policy.ts';
-import { stamp } from '../../operator/jobs/runState.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
 import { Metrics } from '../../operator/runtime/metrics.ts';
 import { Store } from '../../operator/runtime/store.ts';
 import { FakeClock } from '../../operator/runtime/testing/fakeClock.ts';
 import { showCleanupGauges } from './gauges.ts';
+import { stamp } from '../../operator/jobs/times.ts';
 
 const minuteMs = 60_000;
 const nowMs = Date.UTC(2026, 5, 1);

@@ -7,7 +7,6 @@ import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { PodAccess } from '../../operator/clusters/clusters.ts';
 import { annotation, label } from '../../operator/jobs/labels.ts';
 import { ownerOf, runKeyOfPod } from '../../operator/jobs/podOwner.ts';
-import { timeMs } from '../../operator/jobs/podShape.ts';
 import type { CleanupPolicy, JobPolicy } from '../../operator/jobs/policy.ts';
 import { podExpiryMs, runExpiryMs } from '../../operator/jobs/retention.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
@@ -19,6 +18,7 @@ import type { ReconcileContext, Reconciler, Result } from '../../operator/runtim
 import type { StoreReader } from '../../operator/runtime/store.ts';
 import { deleteOnce } from './deleteOnce.ts';
 import type { CleanupMetrics } from './metrics.ts';
+import { timeMs } from '../../operator/jobs/times.ts';
 
 export interface PodCleanupDeps {
   readonly jobs: Pick<StoreReader<ProwJob>, 'get' | 'list'>;

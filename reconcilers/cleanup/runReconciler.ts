@@ -8,7 +8,6 @@ import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { PodAccess } from '../../operator/clusters/clusters.ts';
 import { periodicUidOf } from '../../operator/jobs/periodicRun.ts';
 import { runKeyOf, ownerOf } from '../../operator/jobs/podOwner.ts';
-import { timeMs } from '../../operator/jobs/podShape.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
 import { runExpiryMs } from '../../operator/jobs/retention.ts';
 import { runsByPeriodic } from '../../operator/jobs/runIndex.ts';
@@ -19,6 +18,7 @@ import type { ReconcileContext, Reconciler, Result } from '../../operator/runtim
 import type { StoreReader } from '../../operator/runtime/store.ts';
 import { deleteOnce } from './deleteOnce.ts';
 import type { CleanupMetrics } from './metrics.ts';
+import { timeMs } from '../../operator/jobs/times.ts';
 
 export interface RunWriter {
   delete(key: ObjectKey, options?: DeleteOptions): Promise<unknown>;

@@ -4,15 +4,15 @@
  */
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { SlotDecision } from '../../operator/jobs/periodicPlan.ts';
-import { slotTime } from '../../operator/jobs/periodicRun.ts';
 import type { LogFields, Logger } from '../../operator/runtime/logger.ts';
 import type { StartedRun } from './steps/carryOut.ts';
+import { stamp } from '../../operator/jobs/times.ts';
 
 /** Runs that this pass created; to be told once they exist, whatever becomes of the status. */
 export function logStarted(periodic: Periodic, started: readonly StartedRun[], logger: Logger): void {
   for (const { cause, run, created } of started) {
     if (!created) continue;
-    const by = cause.kind === 'slot' ? { slot: slotTime(cause.slotMs) } : { token: cause.token };
+    const by = cause.kind === 'slot' ? { slot: stamp(cause.slotMs) } : { token: cause.token };
     logger.info('Run created', { ...objectOf(periodic), run: run.metadata.name, cause: cause.kind, ...by });
   }
 }
@@ -33,7 +33,7 @@ export function logGivenUp(periodic: Periodic, settled: readonly SlotDecision[],
     }
   }
   for (const { message, reason, slots, latestMs } of groups.values()) {
-    logger.info(message, { ...objectOf(periodic), reason, slots, latest: slotTime(latestMs) });
+    logger.info(message, { ...objectOf(periodic), reason, slots, latest: stamp(latestMs) });
   }
 }
 

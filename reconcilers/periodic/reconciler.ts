@@ -10,7 +10,6 @@
 import { periodics } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import { planPeriodic, planWithoutSchedule, type PeriodicPlan } from '../../operator/jobs/periodicPlan.ts';
-import { parseTime } from '../../operator/jobs/periodicRun.ts';
 import { ScheduleCache } from '../../operator/jobs/schedule.ts';
 import { changedFields } from '../../operator/jobs/statusPatch.ts';
 import { isNotFound } from '../../operator/kube/errors.ts';
@@ -26,6 +25,7 @@ import { readScope, type PeriodicScope, type ScopeSources } from './scope.ts';
 import { periodicStatus } from './status.ts';
 import { carryOut, type Outcome } from './steps/carryOut.ts';
 import type { StartRunDeps } from './steps/startRun.ts';
+import { timeMs } from '../../operator/jobs/times.ts';
 
 export interface PeriodicDeps extends Omit<ScopeSources, 'schedules' | 'runs'> {
   readonly runs: ScopeSources['runs'] & StartRunDeps['runs'];
@@ -115,7 +115,7 @@ const longestWaitMs = 600_000;
 
 /** Never before the slot: a timer that fires a moment early only means another short wait. */
 function requeue(periodic: Periodic, wakeAtMs: number | undefined, nowMs: number): Result {
-  const resumesMs = parseTime(periodic.spec.suspendUntil) ?? -Infinity;
+  const resumesMs = timeMs(periodic.spec.suspendUntil) ?? -Infinity;
   const atMs = resumesMs > nowMs ? Math.min(resumesMs, wakeAtMs ?? Infinity) : wakeAtMs;
   return atMs === undefined ? {} : { requeueAfterMs: Math.min(longestWaitMs, Math.max(0, Math.ceil(atMs - nowMs))) };
 }

@@ -6,11 +6,12 @@ import type { Condition } from '../../crds/v1/common.ts';
 import type { Periodic, PeriodicActiveRun, PeriodicStatus } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { unsupportedFields, type PeriodicPlan } from '../../operator/jobs/periodicPlan.ts';
-import { isFinished, parseTime, slotOfRun, slotTime } from '../../operator/jobs/periodicRun.ts';
+import { isFinished, slotOfRun } from '../../operator/jobs/periodicRun.ts';
 import { findCondition, removeCondition, setCondition } from '../../operator/runtime/conditions.ts';
 import { messageOf } from '../../operator/runtime/errors.ts';
 import type { PeriodicScope } from './scope.ts';
 import type { Outcome } from './steps/carryOut.ts';
+import { stamp, timeMs } from '../../operator/jobs/times.ts';
 
 const shownMisses = 10;
 const longestMessage = 2000;
@@ -26,11 +27,11 @@ export function periodicStatus(scope: PeriodicScope, plan: Partial<PeriodicPlan>
   return {
     ...(periodic.metadata.generation === undefined ? {} : { observedGeneration: periodic.metadata.generation }),
     conditions: conditionsOf(scope, outcome),
-    ...given('schedule', plan.inForce === undefined ? before.schedule : { text: plan.inForce.text, since: slotTime(plan.inForce.sinceMs) }),
-    ...given('lastScheduleTime', lastSlot === undefined ? before.lastScheduleTime : slotTime(lastSlot)),
+    ...given('schedule', plan.inForce === undefined ? before.schedule : { text: plan.inForce.text, since: stamp(plan.inForce.sinceMs) }),
+    ...given('lastScheduleTime', lastSlot === undefined ? before.lastScheduleTime : stamp(lastSlot)),
     ...given('lastRunTime', lastRunTime),
     ...results(before, endedRuns(scope, outcome)),
-    nextScheduleTimes: (plan.nextSlots ?? []).map(slotTime),
+    nextScheduleTimes: (plan.nextSlots ?? []).map(stamp),
     active: activeRuns(runs),
     ...given('missed', missedOf(before, outcome)),
     ...given('lastRunNowToken', token),
@@ -54,7 +55,7 @@ function activeRuns(runs: readonly ProwJob[]): readonly PeriodicActiveRun[] {
     .map((run): PeriodicActiveRun => {
       const slotMs = slotOfRun(run);
       const { name, uid } = run.metadata;
-      return { name, ...(uid === undefined ? {} : { uid }), ...(slotMs === undefined ? {} : { slot: slotTime(slotMs) }) };
+      return { name, ...(uid === undefined ? {} : { uid }), ...(slotMs === undefined ? {} : { slot: stamp(slotMs) }) };
     })
     .sort((a, b) => compare(a.slot ?? '', b.slot ?? '') || compare(a.name, b.name));
 }
@@ -64,7 +65,7 @@ const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 /** The latest of some times, as it was written. */
 function latest(times: readonly (string | undefined)[]): string | undefined {
   let best: string | undefined;
-  for (const time of times) if ((parseTime(time) ?? -Infinity) > (parseTime(best) ?? -Infinity)) best = time;
+  for (const time of times) if ((timeMs(time) ?? -Infinity) > (timeMs(best) ?? -Infinity)) best = time;
   return best;
 }
 
@@ -75,7 +76,7 @@ function endedRuns(scope: PeriodicScope, outcome: Outcome): readonly ProwJob[] {
   return [...scope.ended, ...adopted].sort((a, b) => endedMs(a) - endedMs(b));
 }
 
-const endedMs = (run: ProwJob): number => parseTime(run.status?.completionTime) ?? 0;
+const endedMs = (run: ProwJob): number => timeMs(run.status?.completionTime) ?? 0;
 
 /** An abort that someone asked for is neither a success nor a failure; a run that was stopped by its deadline failed. */
 function results(before: PeriodicStatus, ended: readonly ProwJob[]): Pick<PeriodicStatus, 'lastSuccessfulTime' | 'consecutiveFailures'> {
@@ -94,7 +95,7 @@ function results(before: PeriodicStatus, ended: readonly ProwJob[]): Pick<Period
 function missedOf(before: PeriodicStatus, outcome: Outcome): PeriodicStatus['missed'] {
   const misses = outcome.settled.filter((decision) => decision.outcome === 'miss');
   if (misses.length === 0) return before.missed;
-  const last = misses.slice(-shownMisses).map(({ slotMs, reason }) => ({ slot: slotTime(slotMs), reason }));
+  const last = misses.slice(-shownMisses).map(({ slotMs, reason }) => ({ slot: stamp(slotMs), reason }));
   return {
     count: (before.missed?.count ?? 0) + misses.length,
     last: [...(before.missed?.last ?? []), ...last].slice(-shownMisses),
@@ -141,7 +142,7 @@ function unsupportedState(fields: readonly string[]): Wanted[1] {
 
 function suspended({ spec }: Periodic, nowMs: number): Wanted[1] {
   if (spec.suspend === true) return { status: 'True', reason: 'Suspended', message: 'spec.suspend is true: slots are skipped.' };
-  if (nowMs >= (parseTime(spec.suspendUntil) ?? -Infinity)) return undefined;
+  if (nowMs >= (timeMs(spec.suspendUntil) ?? -Infinity)) return undefined;
   return { status: 'True', reason: 'SuspendedUntil', message: `Slots before ${spec.suspendUntil ?? ''} are skipped.` };
 }
 

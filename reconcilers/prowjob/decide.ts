@@ -13,11 +13,12 @@ import {
   type AttemptEnd,
   type AttemptPhase,
 } from '../../operator/jobs/podOutcome.ts';
-import { isPodFinished, timeMs } from '../../operator/jobs/podShape.ts';
+import { isPodFinished } from '../../operator/jobs/podShape.ts';
 import type { DeadlinePolicy, JobPolicy } from '../../operator/jobs/policy.ts';
 import { createdMsOf, isAbortRequested, isComplete, isOurs } from '../../operator/jobs/runState.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
 import type { Scope } from './scope.ts';
+import { timeMs } from '../../operator/jobs/times.ts';
 
 export interface Waiting {
   readonly reason: WaitReason;

@@ -7,7 +7,7 @@ import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { deadlinesOf } from '../../operator/jobs/deadlines.ts';
 import { phaseOfPod } from '../../operator/jobs/podOutcome.ts';
 import { ownerOf, runKeyOf } from '../../operator/jobs/podOwner.ts';
-import { isPodFinished, timeMs, type PodShape } from '../../operator/jobs/podShape.ts';
+import { isPodFinished, type PodShape } from '../../operator/jobs/podShape.ts';
 import type { DeadlinePolicy, JobPolicy } from '../../operator/jobs/policy.ts';
 import { clusterOf, createdMsOf, isAbortRequested, isComplete, isOurs, statusOf } from '../../operator/jobs/runState.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
@@ -15,6 +15,7 @@ import type { Clock } from '../../operator/runtime/clock.ts';
 import { LiveSeries, Tally } from '../../operator/runtime/liveSeries.ts';
 import type { Metrics } from '../../operator/runtime/metrics.ts';
 import type { StoreReader } from '../../operator/runtime/store.ts';
+import { timeMs } from '../../operator/jobs/times.ts';
 
 export interface RunGaugesOptions {
   readonly metrics: Metrics;

@@ -1,10 +1,10 @@
 /** What is counted about runs. Labels are bounded: no job, no repository, no name is one. */
 import { prowJobStates, prowJobTypes, type ProwJob, type ProwJobState, type ProwJobStatus, type RunReason } from '../../crds/v1/prowJob.ts';
-import { timeMs } from '../../operator/jobs/podShape.ts';
 import { createdMsOf } from '../../operator/jobs/runState.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
 import type { Metrics } from '../../operator/runtime/metrics.ts';
 import type { Admission } from './admission.ts';
+import { timeMs } from '../../operator/jobs/times.ts';
 
 const waitBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400];
 const runBuckets = [1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 36_000];

@@ -7,9 +7,10 @@ import { podNamespaceOf } from '../../operator/jobs/podBuilder.ts';
 import { mayHostPod, ownerOf, runKeyOf } from '../../operator/jobs/podOwner.ts';
 import { isPodFinished } from '../../operator/jobs/podShape.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
-import { clusterOf, createdMsOf, stamp, statusOf } from '../../operator/jobs/runState.ts';
+import { clusterOf, createdMsOf, statusOf } from '../../operator/jobs/runState.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
 import type { ObjectKey } from '../../operator/kube/objects.ts';
+import { stamp } from '../../operator/jobs/times.ts';
 
 export interface Scope {
   readonly run: ProwJob;

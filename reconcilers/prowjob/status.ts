@@ -8,10 +8,11 @@ import type { AttemptEnd } from '../../operator/jobs/podOutcome.ts';
 import { buildIdOfPod } from '../../operator/jobs/podOwner.ts';
 import type { PodShape } from '../../operator/jobs/podShape.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
-import { createdMsOf, stamp } from '../../operator/jobs/runState.ts';
+import { createdMsOf } from '../../operator/jobs/runState.ts';
 import { removeCondition, setCondition } from '../../operator/runtime/conditions.ts';
 import type { Waiting } from './decide.ts';
 import type { Scope } from './scope.ts';
+import { stamp } from '../../operator/jobs/times.ts';
 
 export type News =
   /** A new attempt is about to get its pod. `end` is how the one before it ended. */

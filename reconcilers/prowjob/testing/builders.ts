@@ -2,8 +2,8 @@
 import type { ProwJob, ProwJobSpec, ProwJobStatus } from '../../../crds/v1/prowJob.ts';
 import { buildPod, planAttempt } from '../../../operator/jobs/podBuilder.ts';
 import { defaultPolicy } from '../../../operator/jobs/policy.ts';
-import { stamp } from '../../../operator/jobs/runState.ts';
 import type { Pod, PodStatus } from '../../../operator/kube/builtin.ts';
+import { stamp } from '../../../operator/jobs/times.ts';
 
 export const nowMs = Date.UTC(2026, 5, 1, 12, 0, 0);
 export const minuteMs = 60_000;
