@@ -7,6 +7,8 @@ import { isArray, isJsonObject } from './json.ts';
 import { group, version } from './v1/common.ts';
 import { buildClusterSchema } from './v1/buildCluster.ts';
 import { periodicSchema } from './v1/periodic.ts';
+import { periodicBackfillSchema } from './v1/periodicBackfill.ts';
+import { periodicSetSchema } from './v1/periodicSet.ts';
 import { pluginConfigSchema } from './v1/pluginConfig.ts';
 import { prowJobSchema } from './v1/prowJob.ts';
 
@@ -115,6 +117,38 @@ export const kindDefinitions: readonly KindDefinition[] = [
     ],
   },
   {
+    kind: 'PeriodicSet',
+    plural: 'periodicsets',
+    singular: 'periodicset',
+    shortNames: ['pset'],
+    schema: periodicSetSchema,
+    columns: [
+      { name: 'Desired', type: 'integer', jsonPath: '.status.desired', description: 'Periodics the matrix asks for' },
+      { name: 'Current', type: 'integer', jsonPath: '.status.current', description: 'Those that are as the template says' },
+      { name: 'Suspended', type: 'integer', jsonPath: '.status.suspended', description: 'Those that are suspended', priority: 1 },
+      ready,
+      age,
+    ],
+  },
+  {
+    kind: 'PeriodicBackfill',
+    plural: 'periodicbackfills',
+    singular: 'periodicbackfill',
+    shortNames: ['pbf'],
+    schema: periodicBackfillSchema,
+    columns: [
+      { name: 'Periodic', type: 'string', jsonPath: '.spec.periodic', description: 'Whose slots it runs' },
+      { name: 'From', type: 'string', jsonPath: '.spec.from', description: 'First instant' },
+      { name: 'To', type: 'string', jsonPath: '.spec.to', description: 'End of the range' },
+      { name: 'Started', type: 'integer', jsonPath: '.status.started', description: 'Runs started' },
+      { name: 'Succeeded', type: 'integer', jsonPath: '.status.succeeded', description: 'Runs that succeeded' },
+      { name: 'Failed', type: 'integer', jsonPath: '.status.failed', description: 'Runs that ended otherwise' },
+      { name: 'Remaining', type: 'integer', jsonPath: '.status.remaining', description: 'Slots still to be started' },
+      ready,
+      age,
+    ],
+  },
+  {
     kind: 'PluginConfig',
     plural: 'pluginconfigs',
     singular: 'pluginconfig',
@@ -192,5 +226,5 @@ export function customResourceDefinition(definition: KindDefinition): CustomReso
   };
 }
 
-/** All four, in the order of kindDefinitions. */
+/** All of them, in the order of kindDefinitions. */
 export const customResourceDefinitions = (): readonly CustomResourceDefinition[] => kindDefinitions.map(customResourceDefinition);

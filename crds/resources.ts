@@ -1,8 +1,10 @@
 /**
- * The addresses of the four kinds, each tied to its type. They satisfy ResourceType of operator/kube without importing it.
+ * The addresses of the kinds, each tied to its type. They satisfy ResourceType of operator/kube without importing it.
  */
 import type { BuildCluster } from './v1/buildCluster.ts';
 import type { Periodic } from './v1/periodic.ts';
+import type { PeriodicBackfill } from './v1/periodicBackfill.ts';
+import type { PeriodicSet } from './v1/periodicSet.ts';
 import type { PluginConfig } from './v1/pluginConfig.ts';
 import type { ProwJob } from './v1/prowJob.ts';
 
@@ -27,5 +29,7 @@ const resource = <T>(kind: string, plural: string): CustomResource<T> => ({
 
 export const prowJobs = resource<ProwJob>('ProwJob', 'prowjobs');
 export const periodics = resource<Periodic>('Periodic', 'periodics');
+export const periodicSets = resource<PeriodicSet>('PeriodicSet', 'periodicsets');
+export const periodicBackfills = resource<PeriodicBackfill>('PeriodicBackfill', 'periodicbackfills');
 export const pluginConfigs = resource<PluginConfig>('PluginConfig', 'pluginconfigs');
 export const buildClusters = resource<BuildCluster>('BuildCluster', 'buildclusters');

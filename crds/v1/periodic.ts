@@ -19,6 +19,7 @@ import {
   optional,
   quoteOn,
   stringEnum,
+  terse,
   text,
   time,
   type Immutable,
@@ -47,9 +48,9 @@ const jobTemplate = object(
       {
         type: optional(stringEnum(['periodic'], 'Always periodic.')),
         job: optional(name('Name of the job. Absent: the name of the Periodic.', 1024)),
-        ...templateFields,
+        ...terse(templateFields),
       },
-      'What each run does: the spec of a ProwJob.',
+      'What each run does: the spec of a ProwJob, where every field is explained.',
     ),
   },
   'The run that each slot starts.',
@@ -96,6 +97,9 @@ export const periodicSpecSchema = object(
       ),
     ),
     maxConcurrency: optional(integer('How many runs may be active at once, with Allow and Queue.', { minimum: 1 })),
+    maxQueued: optional(
+      integer('With Queue: so many slots may wait; one that finds the queue full is missed. Absent: 100.', { minimum: 1, maximum: 1000 }),
+    ),
     startingDeadline: optional(duration('A slot that could not start within so much is missed.')),
     missedRuns: optional(
       object(
@@ -126,7 +130,7 @@ export const periodicSpecSchema = object(
           delay: optional(duration('Time between the end of a run and its repetition.')),
           on: optional(
             list(
-              stringEnum(['failure', 'error', 'aborted'], 'A state.'),
+              stringEnum(['success', 'failure', 'error', 'aborted'], 'A state.'),
               `States that are repeated. Absent: failure and error. ${quoteOn}`,
               {
                 maxItems: 3,
@@ -162,6 +166,11 @@ export const periodicSpecSchema = object(
       message: 'maxConcurrency needs concurrencyPolicy Allow or Queue',
       fieldPath: '.maxConcurrency',
     },
+    {
+      rule: "!has(self.maxQueued) || (has(self.concurrencyPolicy) && self.concurrencyPolicy == 'Queue')",
+      message: 'maxQueued needs concurrencyPolicy Queue',
+      fieldPath: '.maxQueued',
+    },
   ],
 );
 
@@ -174,9 +183,32 @@ const activeRun = object(
   'A run that has not ended.',
 );
 
-const missedSlot = object(
+const idleSlot = object(
   { slot: time('The slot.'), reason: code([] as readonly string[], 'Why it started no run.') },
   'A slot that started no run.',
+);
+
+const idleSlots = (description: string) =>
+  object(
+    {
+      count: optional(integer('How many, in all.', { minimum: 0, format: 'int64' })),
+      last: optional(list(idleSlot, 'The latest of them.', { maxItems: 10 })),
+    },
+    description,
+  );
+
+/** Why a slot has not started yet although its time has come. */
+export const slotWaitReasons = ['Queued', 'Replacing', 'CatchUp', 'Retry'] as const;
+export type SlotWaitReason = (typeof slotWaitReasons)[number];
+
+const waitingSlot = object(
+  {
+    slot: time('The slot.'),
+    attempt: optional(integer('2 for the first repetition of a run that ended badly. Absent: 1.', { minimum: 2 })),
+    reason: code(slotWaitReasons, 'What it waits for: a place (Queued, Replacing), or its turn (CatchUp, Retry).'),
+    notBefore: optional(time('It does not start before this instant.')),
+  },
+  'A slot that is accepted and has not started.',
 );
 
 export const periodicStatusSchema = object(
@@ -193,15 +225,11 @@ export const periodicStatusSchema = object(
     lastSuccessfulTime: optional(time('When the latest successful run ended.')),
     nextScheduleTimes: optional(list(time('A slot.'), 'The next slots.', { maxItems: 5 })),
     active: optional(listMap(activeRun, ['name'], 'Runs that have not ended.')),
-    missed: optional(
-      object(
-        {
-          count: optional(integer('How many slots started no run, in all.', { minimum: 0, format: 'int64' })),
-          last: optional(list(missedSlot, 'The latest of them.', { maxItems: 10 })),
-        },
-        'Slots that started no run.',
-      ),
+    waiting: optional(
+      list(waitingSlot, 'Slots that are accepted and have not started, in the order in which they will.', { maxItems: 1000 }),
     ),
+    skipped: optional(idleSlots('Slots that started no run because spec or an earlier run said so.')),
+    missed: optional(idleSlots('Slots that should have started a run and did not.')),
     consecutiveFailures: optional(count('How many of the latest runs ended badly in a row.')),
     lastRunNowToken: optional(text('The latest token of the annotation prow.k8s.io/run-now that started a run.')),
   },
@@ -221,5 +249,6 @@ export type PeriodicStatus = Immutable<Static<typeof periodicStatusSchema>>;
 export type PeriodicJobTemplate = PeriodicSpec['jobTemplate'];
 export type PeriodicExclusion = Immutable<Static<typeof exclusion>>;
 export type PeriodicActiveRun = Immutable<Static<typeof activeRun>>;
-export type PeriodicMissedSlot = Immutable<Static<typeof missedSlot>>;
+export type PeriodicIdleSlot = Immutable<Static<typeof idleSlot>>;
+export type PeriodicWaitingSlot = Immutable<Static<typeof waitingSlot>>;
 export type Periodic = CustomObject<PeriodicSpec, PeriodicStatus>;

@@ -42,6 +42,8 @@ export const runReasons = [
   'Evicted',
   'Preempted',
   'NodeLost',
+  'NodeRejected',
+  'ImagePullFailed',
   'PodDeleted',
   'PodRejected',
   'PodVanished',
@@ -58,12 +60,23 @@ export const runReasons = [
 export type RunReason = (typeof runReasons)[number];
 
 /** Why a run has not started yet. */
-export const waitReasons = ['MaxConcurrency', 'GlobalLimit', 'QueueFull', 'QueueUnknown', 'ClusterUnavailable'] as const;
+export const waitReasons = [
+  'MaxConcurrency',
+  'GlobalLimit',
+  'NamespaceLimit',
+  'ClusterLimit',
+  'QueueFull',
+  'QueueUnknown',
+  'ClusterUnavailable',
+  'ClusterPaused',
+  'QuotaExceeded',
+  'PodRefused',
+] as const;
 export type WaitReason = (typeof waitReasons)[number];
 
 /**
- * What spec.retry.on may name. Infra stands for Evicted, Preempted, NodeLost, PodDeleted and PodVanished, Timeout for UnscheduledTimeout
- * and PendingTimeout. A test that failed or ran too long is not in this list on purpose.
+ * What spec.retry.on may name. Infra stands for Evicted, Preempted, NodeLost, NodeRejected, ImagePullFailed, PodDeleted and PodVanished,
+ * Timeout for UnscheduledTimeout and PendingTimeout. A test that failed or ran too long is not in this list on purpose.
  */
 export const retryCauses = [
   'Infra',
@@ -71,6 +84,8 @@ export const retryCauses = [
   'Evicted',
   'Preempted',
   'NodeLost',
+  'NodeRejected',
+  'ImagePullFailed',
   'PodDeleted',
   'PodVanished',
   'OOMKilled',
@@ -78,6 +93,9 @@ export const retryCauses = [
   'PendingTimeout',
 ] as const;
 export type RetryCause = (typeof retryCauses)[number];
+
+export const supersedePolicies = ['Cancel', 'Finish', 'CancelIfNotStarted'] as const;
+export type SupersedePolicy = (typeof supersedePolicies)[number];
 
 const reporterConfig = object(
   {
@@ -172,6 +190,12 @@ const addedFields = {
         ),
       },
       'Restarts after infrastructure causes. A test that failed is never restarted by this.',
+    ),
+  ),
+  supersede: optional(
+    stringEnum(
+      supersedePolicies,
+      'What a newer run of the same presubmit on the same pull request does to this one: end it, let it finish, or end it only if it has no pod yet. Absent: as the settings say.',
     ),
   ),
   priority: optional(integer('Order among waiting runs: higher first, then older first. Absent: 0.', { format: 'int32' })),
@@ -269,6 +293,7 @@ export const prowJobStatusSchema = object(
     pod_revival_count: optional(count('How many further pods were started after the first.')),
     pod_name: optional(text('Name of the latest pod.')),
     build_id: optional(text('Build id of the latest attempt: 19 digits, ordered by time.')),
+    superseded_by: optional(text('Name of the newer run that ended this one.')),
     jenkins_build_id: optional(text('Build id in Jenkins.')),
     prev_report_states: optional(map(text('A state.'), 'The last state each reporter reported.')),
     attempts: optional(listMap(attemptSchema, ['number'], 'The pods of this run, in order. An attempt is here before its pod exists.')),

@@ -88,3 +88,26 @@ export const object = <const P extends Properties>(
 
 /** Belongs to the description of each field called on. */
 export const quoteOn = 'Write the key in quotes ("on"): to kubectl, which reads YAML 1.1, the bare word is the boolean true.';
+
+/**
+ * The same properties with a description of each but none below: for a schema that stands in two kinds, so that it is explained once and
+ * the definitions stay small.
+ */
+export function terse<P extends Properties>(properties: P): P {
+  return Object.fromEntries(Object.entries(properties).map(([field, schema]) => [field, withoutInner(schema, true)])) as P;
+}
+
+function withoutInner(value: unknown, isTop: boolean): unknown {
+  if (Array.isArray(value)) return value.map((item) => withoutInner(item, false));
+  if (typeof value !== 'object' || value === null) return value;
+  // TypeBox marks optional fields and kinds with properties of its own, which a spread would lose.
+  const copy: Record<string, unknown> = Object.create(
+    Object.getPrototypeOf(value) as object,
+    Object.getOwnPropertyDescriptors(value),
+  ) as Record<string, unknown>;
+  for (const key of Object.keys(value)) {
+    if (key === 'description' && !isTop && typeof copy.description === 'string') delete copy.description;
+    else if (!key.startsWith('x-kubernetes-validations')) copy[key] = withoutInner(copy[key], false);
+  }
+  return copy;
+}
