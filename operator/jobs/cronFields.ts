@@ -4,11 +4,26 @@
  * canonical form, on which both agree: plain numbers that rise, and day fields that cannot be read in two ways.
  */
 import { CronExpressionParser } from 'cron-parser';
+import { holdsHash, isHash, readHash, type HashLimits } from './cronHash.ts';
+import {
+  CronError,
+  dayOfMonthField,
+  dayOfWeekField,
+  hourField,
+  minuteField,
+  monthField,
+  readStep,
+  readValue,
+  type FieldKind,
+  type Token,
+} from './cronTokens.ts';
 
 /** What an expression matches, as sorted lists of numbers. */
 export interface CronFields {
   /** Means the same in robfig/cron and in cron-parser. */
   readonly canonical: string;
+  /** The fields as they were written, with what H picks in the place of each H. */
+  readonly effective: string;
   readonly minutes: readonly number[];
   readonly hours: readonly number[];
   readonly daysOfMonth: readonly number[];
@@ -22,54 +37,32 @@ export interface CronFields {
   readonly everyHour: boolean;
 }
 
-/** What is wrong with an expression. `column` counts from 1. */
-export class CronError extends Error {
-  readonly code = 'CRON_INVALID';
-  override readonly name = 'CronError';
-  readonly column: number;
-
-  constructor(message: string, column: number) {
-    super(`column ${column}: ${message}`);
-    this.column = column;
-  }
-}
-
-interface FieldKind {
-  readonly title: string;
-  readonly min: number;
-  readonly max: number;
-  readonly names?: readonly string[];
-}
-
-const monthNames = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
-const dayNames = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
-
-const minuteField: FieldKind = { title: 'minute', min: 0, max: 59 };
-const hourField: FieldKind = { title: 'hour', min: 0, max: 23 };
-const dayOfMonthField: FieldKind = { title: 'day of month', min: 1, max: 31 };
-const monthField: FieldKind = { title: 'month', min: 1, max: 12, names: monthNames };
-const dayOfWeekField: FieldKind = { title: 'day of week', min: 0, max: 6, names: dayNames };
 const fieldCount = 5;
-
 const daysInMonth = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+/** February outside of leap years: the last day that every month has. */
+const safeDay = 28;
 
-/** One field: its canonical text, whether robfig sees it as unrestricted, and whether it names every value nevertheless. */
+/** What one field says. */
 interface Field {
+  /** Canonical: equal values have equal text. */
   readonly text: string;
+  /** As it was written, each H replaced by what it picks. */
+  readonly effective: string;
+  /** robfig sees it as unrestricted. */
   readonly star: boolean;
   readonly values: ReadonlySet<number>;
-}
-
-interface Token {
-  readonly text: string;
-  readonly column: number;
+  /** Those that do not depend on the name. */
+  readonly fixed: ReadonlySet<number>;
+  /** Everything that some name could pick. */
+  readonly hashable: ReadonlySet<number>;
 }
 
 /**
  * Reads five cron fields. Descriptors (@hourly) are not read here.
+ * @param seed what an H is picked by: namespace and name of the object
  * @throws CronError
  */
-export function parseCronFields(expression: string): CronFields {
+export function parseCronFields(expression: string, seed?: string): CronFields {
   const tokens = tokenize(expression);
   const [minute, hour, dayOfMonth, month, dayOfWeek] = tokens;
   if (minute === undefined || hour === undefined || dayOfMonth === undefined || month === undefined || dayOfWeek === undefined) {
@@ -82,15 +75,39 @@ export function parseCronFields(expression: string): CronFields {
       extra.column,
     );
   }
-  const minutes = readField(minute, minuteField);
-  const hours = readField(hour, hourField);
-  const months = readField(month, monthField);
-  const days = dayFields(readField(dayOfMonth, dayOfMonthField), readField(dayOfWeek, dayOfWeekField), months, dayOfMonth.column);
-  return expand([minutes.text, hours.text, days.ofMonth, months.text, days.ofWeek].join(' '));
+  const read = (token: Token, kind: FieldKind, limits = { bareMax: kind.max, rangeMax: kind.max }): Field =>
+    readField(token, kind, limits, seed);
+  const minutes = read(minute, minuteField);
+  const hours = read(hour, hourField);
+  const months = read(month, monthField);
+  const daysOfMonth = read(dayOfMonth, dayOfMonthField, { bareMax: safeDay, rangeMax: shortestMonth(months) });
+  const daysOfWeek = read(dayOfWeek, dayOfWeekField);
+  const days = dayFields(daysOfMonth, daysOfWeek, months, dayOfMonth.column);
+  return {
+    ...expand([minutes.text, hours.text, days.ofMonth, months.text, days.ofWeek].join(' ')),
+    effective: [minutes, hours, daysOfMonth, months, daysOfWeek].map((field) => field.effective).join(' '),
+  };
+}
+
+/**
+ * The expression that a schedule with H comes down to, in plain cron. Expressions without H, descriptors among them, stay as they are.
+ * @param seed namespace/name of the object
+ * @throws CronError
+ */
+export function expandHash(expression: string, seed: string): string {
+  return holdsHash(expression) ? parseCronFields(expression, seed).effective : expression;
 }
 
 function tokenize(expression: string): readonly Token[] {
   return [...expression.matchAll(/\S+/g)].map((match) => ({ text: match[0], column: match.index + 1 }));
+}
+
+const longest = (months: Iterable<number>): number => Math.max(0, ...[...months].map((month) => daysInMonth[month - 1] ?? 0));
+
+/** The last day that every month has which the field names or could name, every year. */
+function shortestMonth({ fixed, hashable }: Field): number {
+  const shortest = Math.min(...[...fixed, ...hashable].map((month) => daysInMonth[month - 1] ?? 0));
+  return shortest === 29 ? safeDay : shortest;
 }
 
 /**
@@ -100,13 +117,20 @@ function tokenize(expression: string): readonly Token[] {
 function dayFields(ofMonth: Field, ofWeek: Field, months: Field, column: number): { readonly ofMonth: string; readonly ofWeek: string } {
   if (!ofMonth.star && !ofWeek.star && (ofMonth.values.size === 31 || ofWeek.values.size === 7)) return { ofMonth: '*', ofWeek: '*' };
   if (ofMonth.star) return { ofMonth: '*', ofWeek: ofWeek.text };
-  const longest = Math.max(...[...months.values].map((month) => daysInMonth[month - 1] ?? 0));
-  if (Math.min(...ofMonth.values) <= longest) return { ofMonth: ofMonth.text, ofWeek: ofWeek.text };
-  if (ofWeek.star) throw new CronError('never fires: no month of the expression has such a day', column);
-  return { ofMonth: '*', ofWeek: ofWeek.text };
+  const first = Math.min(...ofMonth.values);
+  if (ofWeek.star) refuseNever(first, months, column);
+  return first <= longest(months.values) ? { ofMonth: ofMonth.text, ofWeek: ofWeek.text } : { ofMonth: '*', ofWeek: ofWeek.text };
 }
 
-function expand(canonical: string): CronFields {
+/** No name may make an expression one that never fires. */
+function refuseNever(firstDay: number, { fixed, hashable }: Field, column: number): void {
+  if (firstDay <= longest(fixed)) return;
+  if (hashable.size === 0) throw new CronError('never fires: no month of the expression has such a day', column);
+  if (firstDay <= Math.min(...[...hashable].map((month) => longest([month])))) return;
+  throw new CronError('may never fire: H can pick a month that has no such day', column);
+}
+
+function expand(canonical: string): Omit<CronFields, 'effective'> {
   const { fields } = CronExpressionParser.parse(canonical, { tz: 'UTC' });
   const numbers = (values: readonly (number | string)[]): readonly number[] => values.filter((value) => typeof value === 'number');
   const [, , ofMonth, , ofWeek] = canonical.split(' ');
@@ -123,24 +147,78 @@ function expand(canonical: string): CronFields {
   };
 }
 
-function readField(token: Token, kind: FieldKind): Field {
-  const values = new Set<number>();
-  let star = false;
+function readField(token: Token, kind: FieldKind, limits: HashLimits, seed: string | undefined): Field {
+  const elements: Element[] = [];
   let column = token.column;
   for (const part of token.text.split(',')) {
-    const range = readPart({ text: part, column }, kind);
-    for (let value = range.from; value <= range.to; value += range.step) values.add(value);
-    star ||= range.star;
+    elements.push(isHash(part) ? hashElement({ text: part, column }, kind, limits, seed) : plainElement({ text: part, column }, kind));
     column += part.length + 1;
   }
-  return { text: listText(values, kind), star, values };
+  refuseOverlaps(elements, kind);
+  const values = new Set(elements.flatMap((element) => element.values));
+  return {
+    text: listText(values, kind),
+    effective: elements.map((element) => element.effective).join(','),
+    star: elements.some((element) => element.star),
+    values,
+    fixed: new Set(elements.filter((element) => !element.hashed).flatMap((element) => element.values)),
+    hashable: new Set(elements.filter((element) => element.hashed).flatMap((element) => element.possible)),
+  };
+}
+
+/** One element of a list. */
+interface Element {
+  readonly column: number;
+  readonly effective: string;
+  readonly star: boolean;
+  readonly hashed: boolean;
+  readonly values: readonly number[];
+  /** What the values could be under another name. */
+  readonly possible: readonly number[];
+}
+
+function hashElement(part: Token, kind: FieldKind, limits: HashLimits, seed: string | undefined): Element {
+  const { lowest, highest, from, to, step } = readHash(part, kind, limits, seed);
+  return {
+    column: part.column,
+    effective: from === to ? String(from) : `${from}-${to}/${step}`,
+    star: false,
+    hashed: true,
+    values: valuesOf({ from, to, step }),
+    possible: valuesOf({ from: lowest, to: highest, step: 1 }),
+  };
+}
+
+function plainElement(part: Token, kind: FieldKind): Element {
+  const range = readPart(part, kind);
+  const values = valuesOf(range);
+  return { column: part.column, effective: part.text, star: range.star, hashed: false, values, possible: values };
+}
+
+/** What H picks beside other values must not depend on luck: how many slots there are would follow from the name. */
+function refuseOverlaps(elements: readonly Element[], kind: FieldKind): void {
+  for (const element of elements) {
+    if (!element.hashed) continue;
+    const others = new Set(elements.filter((other) => other !== element).flatMap((other) => other.possible));
+    const shared = element.possible.find((value) => others.has(value));
+    if (shared === undefined) continue;
+    throw new CronError(
+      `H could pick the ${kind.title} ${shared}, which the list names elsewhere; give H a range of its own such as H(${kind.min}-${kind.min + 2})`,
+      element.column,
+    );
+  }
 }
 
 interface Range {
   readonly from: number;
   readonly to: number;
   readonly step: number;
-  readonly star: boolean;
+}
+
+function valuesOf({ from, to, step }: Range): readonly number[] {
+  const values: number[] = [];
+  for (let value = from; value <= to; value += step) values.push(value);
+  return values;
 }
 
 /** The shortest list of values and ranges that names these values: equal sets have equal text. */
@@ -156,7 +234,7 @@ function listText(values: ReadonlySet<number>, kind: FieldKind): string {
 }
 
 /** One element of a list: *, a, a-b, each with an optional /step. */
-function readPart(part: Token, kind: FieldKind): Range {
+function readPart(part: Token, kind: FieldKind): Range & { readonly star: boolean } {
   const slash = part.text.indexOf('/');
   const bounds = slash < 0 ? part : { text: part.text.slice(0, slash), column: part.column };
   const step = slash < 0 ? 1 : readStep({ text: part.text.slice(slash + 1), column: part.column + slash + 1 }, kind);
@@ -172,34 +250,3 @@ function readPart(part: Token, kind: FieldKind): Range {
   if (from > to) throw new CronError(`the range ${bounds.text} of the ${kind.title} ends before it begins`, bounds.column);
   return { from, to, step: Math.min(step, kind.max + 1), star: false };
 }
-
-function readStep(token: Token, kind: FieldKind): number {
-  if (!/^[0-9]{1,9}$/.test(token.text)) {
-    throw new CronError(`expected a number as the step of the ${kind.title}, found ${quote(token.text)}`, token.column);
-  }
-  const step = Number(token.text);
-  if (step === 0) throw new CronError(`the step of the ${kind.title} must be at least 1`, token.column);
-  return step;
-}
-
-function readValue(token: Token, kind: FieldKind): number {
-  if (token.text === '') throw new CronError(`a value of the ${kind.title} is missing`, token.column);
-  const named = kind.names?.indexOf(token.text.toLowerCase()) ?? -1;
-  if (named >= 0) return named + kind.min;
-  const bad = token.text.search(/[^0-9]/);
-  if (bad >= 0) throw new CronError(notANumber(token.text, kind), token.column + (kind.names === undefined ? bad : 0));
-  const value = Number(token.text);
-  if (value >= kind.min && value <= kind.max) return value;
-  const hint = kind === dayOfWeekField && value === 7 ? '; Sunday is 0' : '';
-  throw new CronError(`the ${kind.title} ${token.text} is not between ${kind.min} and ${kind.max}${hint}`, token.column);
-}
-
-/** Extensions of other cron dialects get a message of their own: a user who writes them means something. */
-function notANumber(text: string, kind: FieldKind): string {
-  if (/^h(\(|$)/i.test(text)) return 'H, a hash of the name, is not supported yet; write a number';
-  if (/^[0-9]*[lw]$|^lw$|#/i.test(text)) return `L, W and # are not part of Prow's cron language, found ${quote(text)}`;
-  const names = kind.names === undefined ? '' : ` or a name from ${kind.names[0] ?? ''} to ${kind.names.at(-1) ?? ''}`;
-  return `expected a number from ${kind.min} to ${kind.max}${names} as the ${kind.title}, found ${quote(text)}`;
-}
-
-const quote = (text: string): string => JSON.stringify(text);

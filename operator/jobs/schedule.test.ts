@@ -135,7 +135,7 @@ const refusals: readonly { readonly name: string; readonly spec: ScheduleSpec; r
   { name: 'L', spec: { cron: '0 0 L * *' }, path: 'spec.cron', message: /column 5: L, W and # are not part/ },
   { name: '15W', spec: { cron: '0 0 15W * *' }, path: 'spec.cron', message: /L, W and # are not part/ },
   { name: '5#2', spec: { cron: '0 0 * * 5#2' }, path: 'spec.cron', message: /column 9: L, W and # are not part/ },
-  { name: 'H', spec: { cron: 'H * * * *' }, path: 'spec.cron', message: /column 1: H, a hash of the name, is not supported yet/ },
+  { name: 'H', spec: { cron: 'H * * * *' }, path: 'spec.cron', message: /column 1: H needs the name of an object/ },
   { name: 'a day that never comes', spec: { cron: '0 0 31 4,6,9,11 *' }, path: 'spec.cron', message: /column 5: never fires/ },
   { name: 'TZ=', spec: { cron: 'TZ=Europe/Zurich 0 0 * * *' }, path: 'spec.cron', message: /set spec.timeZone/ },
   { name: 'CRON_TZ=', spec: { cron: 'CRON_TZ=UTC @daily' }, path: 'spec.cron', message: /set spec.timeZone/ },

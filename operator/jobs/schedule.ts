@@ -5,7 +5,9 @@
 import { DurationError, formatDuration, parseDuration } from '../../crds/duration.ts';
 import type { PeriodicSpec } from '../../crds/v1/periodic.ts';
 import { Calendar, defaultDstPolicy, type DstPolicy } from './calendar.ts';
-import { CronError, parseCronFields } from './cronFields.ts';
+import { parseCronFields } from './cronFields.ts';
+import { holdsHash } from './cronHash.ts';
+import { CronError } from './cronTokens.ts';
 import { Zone } from './zone.ts';
 
 /** Where the counting starts. */
@@ -62,7 +64,17 @@ const descriptors: ReadonlyMap<string, string> = new Map([
 /** A zone by its IANA name. Callers that parse much pass one that remembers. */
 export type ZoneLookup = (name: string) => Zone | undefined;
 
-export function parseSchedule(spec: ScheduleSpec, zoneOf: ZoneLookup = (name) => Zone.of(name)): ParsedSchedule {
+/** What an H is picked by. A rename, or a move to another namespace, picks anew. */
+export const scheduleSeed = ({ namespace, name }: { readonly namespace?: string; readonly name: string }): string =>
+  `${namespace ?? ''}/${name}`;
+
+export interface ParseOptions {
+  /** What an H in an expression is picked by: `namespace/name` of the Periodic. Without it an H is refused. */
+  readonly seed?: string;
+  readonly zoneOf?: ZoneLookup;
+}
+
+export function parseSchedule(spec: ScheduleSpec, { seed, zoneOf = (name) => Zone.of(name) }: ParseOptions = {}): ParsedSchedule {
   const given = (['cron', 'crons', 'interval', 'minimumInterval'] as const).filter((field) => spec[field] !== undefined);
   if (given.length !== 1) {
     const found = given.length === 0 ? 'none is set' : `set are ${given.join(', ')}`;
@@ -76,15 +88,22 @@ export function parseSchedule(spec: ScheduleSpec, zoneOf: ZoneLookup = (name) =>
   }
   const expressions = spec.crons ?? [spec.cron ?? ''];
   if (expressions.length === 0) return failed('spec.crons', 'must hold at least one expression');
-  return parseExpressions(expressions, spec.crons !== undefined, zone, { ...defaultDstPolicy, ...spec.dst });
+  return parseExpressions(expressions, spec.crons !== undefined, { zone, dst: { ...defaultDstPolicy, ...spec.dst }, seed });
 }
 
-function parseExpressions(expressions: readonly string[], several: boolean, zone: Zone, dst: DstPolicy): ParsedSchedule {
+/** What an expression is read with. */
+interface Reading {
+  readonly zone: Zone;
+  readonly dst: DstPolicy;
+  readonly seed: string | undefined;
+}
+
+function parseExpressions(expressions: readonly string[], several: boolean, reading: Reading): ParsedSchedule {
   const sources: SlotSchedule[] = [];
   const problems: ScheduleProblem[] = [];
   for (const [index, expression] of expressions.entries()) {
     try {
-      sources.push(parseExpression(expression, zone, dst));
+      sources.push(parseExpression(expression, reading));
     } catch (error) {
       if (!(error instanceof CronError)) throw error;
       problems.push({ path: several ? `spec.crons[${index}]` : 'spec.cron', message: `${quote(expression)}: ${error.message}` });
@@ -99,14 +118,14 @@ function parseExpressions(expressions: readonly string[], several: boolean, zone
  * One expression: five fields or a descriptor.
  * @throws CronError
  */
-function parseExpression(expression: string, zone: Zone, dst: DstPolicy): SlotSchedule {
+function parseExpression(expression: string, { zone, dst, seed }: Reading): SlotSchedule {
   const text = expression.trim();
   const column = expression.length - expression.trimStart().length + 1;
   if (text === '') throw new CronError('the expression is empty', 1);
   if (/^(CRON_)?TZ=/.test(text)) throw new CronError('a time zone does not belong into the expression; set spec.timeZone', column);
   if (text === everyPrefix || text.startsWith(`${everyPrefix} `))
     return every(text.slice(everyPrefix.length).trim(), column + everyPrefix.length + 1);
-  const fields = parseCronFields(text.startsWith('@') ? describedBy(text, column) : expression);
+  const fields = parseCronFields(text.startsWith('@') ? describedBy(text, column) : expression, seed);
   const calendar = new Calendar(fields, zone, dst);
   const policy = zone.isUtc || fields.everyHour ? '' : ` gap=${dst.gap} overlap=${dst.overlap}`;
   return {
@@ -204,8 +223,11 @@ export class ScheduleCache {
     this.#capacity = capacity;
   }
 
-  parse(spec: ScheduleSpec): ParsedSchedule {
+  /** `seed`: what an H is picked by, `namespace/name` of the Periodic. Objects without an H share what was parsed. */
+  parse(spec: ScheduleSpec, seed?: string): ParsedSchedule {
+    const hashed = [spec.cron ?? '', ...(spec.crons ?? [])].some(holdsHash);
     const key = JSON.stringify([
+      hashed ? seed : undefined,
       spec.cron,
       spec.crons,
       spec.interval,
@@ -220,7 +242,7 @@ export class ScheduleCache {
       this.#parsed = new Map();
       this.#zones = new Map();
     }
-    const parsed = parseSchedule(spec, (name) => this.#zone(name));
+    const parsed = parseSchedule(spec, { zoneOf: (name) => this.#zone(name), ...(seed === undefined ? {} : { seed }) });
     this.#parsed.set(key, parsed);
     return parsed;
   }

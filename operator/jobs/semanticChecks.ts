@@ -9,7 +9,7 @@ import { unsupportedFields } from './periodicPlan.ts';
 import { buildRun } from './periodicRun.ts';
 import { resolvePlugins } from './pluginResolution.ts';
 import { specProblem } from './podBuilder.ts';
-import { parseSchedule } from './schedule.ts';
+import { parseSchedule, scheduleSeed } from './schedule.ts';
 
 export interface SemanticProblem {
   /** Such as spec.cron or spec.plugins[2]. */
@@ -27,7 +27,7 @@ export function checkProwJob(run: ProwJob): readonly SemanticProblem[] {
 }
 
 export function checkPeriodic(periodic: Periodic): readonly SemanticProblem[] {
-  const parsed = parseSchedule(periodic.spec);
+  const parsed = parseSchedule(periodic.spec, { seed: scheduleSeed(periodic.metadata) });
   const template = specProblem(buildRun(periodic, { kind: 'manual', token: 'check' }));
   return [
     ...(parsed.ok ? [] : parsed.problems),

@@ -4,7 +4,7 @@
  */
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import { isSuspended, overdueMs, slotsWithoutSuccess } from '../../operator/jobs/periodicHealth.ts';
-import { ScheduleCache } from '../../operator/jobs/schedule.ts';
+import { ScheduleCache, scheduleSeed } from '../../operator/jobs/schedule.ts';
 import type { Clock } from '../../operator/runtime/clock.ts';
 import { findCondition } from '../../operator/runtime/conditions.ts';
 import { LiveSeries, Tally } from '../../operator/runtime/liveSeries.ts';
@@ -72,7 +72,7 @@ function stateTally(all: readonly Periodic[], nowMs: number, isLeading: boolean)
 }
 
 function silentSlots(periodic: Periodic, schedules: ScheduleCache, nowMs: number): number {
-  const parsed = schedules.parse(periodic.spec);
+  const parsed = schedules.parse(periodic.spec, scheduleSeed(periodic.metadata));
   return parsed.ok ? slotsWithoutSuccess(periodic, parsed.schedule, nowMs) : 0;
 }
 

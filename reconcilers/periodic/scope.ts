@@ -2,7 +2,7 @@
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { isFinished } from '../../operator/jobs/periodicRun.ts';
-import type { ParsedSchedule, ScheduleCache } from '../../operator/jobs/schedule.ts';
+import { scheduleSeed, type ParsedSchedule, type ScheduleCache } from '../../operator/jobs/schedule.ts';
 import type { ObjectKey } from '../../operator/kube/objects.ts';
 import type { StoreReader } from '../../operator/runtime/store.ts';
 import { runsByPeriodic } from '../../operator/jobs/runIndex.ts';
@@ -34,7 +34,7 @@ export function readScope(sources: ScopeSources, key: ObjectKey, nowMs: number):
   });
   return {
     periodic,
-    parsed: sources.schedules.parse(periodic.spec),
+    parsed: sources.schedules.parse(periodic.spec, scheduleSeed(periodic.metadata)),
     runs: sources.runs.byIndex(runsByPeriodic, periodic.metadata.uid ?? ''),
     ended,
     nowMs,
