@@ -37,7 +37,12 @@ const activeRun = object(
 export const periodicBackfillStatusSchema = object(
   {
     ...statusHead,
-    schedule: optional(text('The schedule whose slots are run, as it was when the first of them started.')),
+    schedule: optional(
+      object(
+        { text: text('The schedule, written in one way.'), since: time('What @every counts from, backwards as well.') },
+        'The schedule whose slots are run, as it was when the first of them was dealt with. When the Periodic gets another one, no further run starts.',
+      ),
+    ),
     cursor: optional(time('The latest slot that was started or left out.')),
     started: optional(count('How many runs were started.')),
     succeeded: optional(count('How many of them succeeded.')),

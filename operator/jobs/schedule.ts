@@ -16,6 +16,8 @@ export interface Anchor {
   readonly sinceMs: number;
   /** @every has a slot at the anchor itself: the first run of a new object, never of a changed schedule. */
   readonly startsAtOnce: boolean;
+  /** Slots before sinceMs are told as well: the grid of @every goes on backwards. For what looks at the past. */
+  readonly reachesBack?: boolean;
 }
 
 export interface SlotSchedule {
@@ -131,7 +133,7 @@ function parseExpression(expression: string, { zone, dst, seed }: Reading): Slot
   return {
     kind: 'slots',
     text: `${fields.canonical} ${zone.isUtc ? 'Etc/UTC' : zone.name}${policy}`,
-    next: (afterMs, anchor) => calendar.next(Math.max(afterMs, anchor.sinceMs)),
+    next: (afterMs, anchor) => calendar.next(anchor.reachesBack === true ? afterMs : Math.max(afterMs, anchor.sinceMs)),
   };
 }
 
@@ -149,8 +151,8 @@ function every(text: string, column: number): SlotSchedule {
   return {
     kind: 'slots',
     text: `@every ${formatDuration(periodMs)}`,
-    next(afterMs, { sinceMs, startsAtOnce }) {
-      const first = startsAtOnce ? 0 : 1;
+    next(afterMs, { sinceMs, startsAtOnce, reachesBack }) {
+      const first = reachesBack === true ? -Infinity : startsAtOnce ? 0 : 1;
       return sinceMs + Math.max(first, Math.floor((afterMs - sinceMs) / periodMs) + 1) * periodMs;
     },
   };
