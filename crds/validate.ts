@@ -41,8 +41,8 @@ export interface SemanticProblem {
   readonly severity?: Severity;
 }
 
-/** A check beyond the schema. It sees only objects that the schema accepts, with defaults. */
-export type SemanticChecks = { readonly [K in KindName]?: readonly ((object: KindTypes[K]) => readonly SemanticProblem[])[] };
+/** A check beyond the schema. It sees only objects that the schema accepts, with defaults, and the name of their file. */
+export type SemanticChecks = { readonly [K in KindName]?: readonly ((object: KindTypes[K], file: string) => readonly SemanticProblem[])[] };
 
 export interface SourceFile {
   readonly file: string;
@@ -89,7 +89,8 @@ export function validateManifests(sources: readonly SourceFile[], checks: Semant
         skipped++;
         continue;
       }
-      const findings = validateObject(manifest.value, validators, checks);
+      const semantic = (kind: string, object: JsonObject): readonly Finding[] => semanticFindings(kind, object, file, checks);
+      const findings = validateObject(manifest.value, validators, semantic);
       problems.push(...findings.map((finding) => placed(file, manifest, finding)));
     }
   }
@@ -120,7 +121,11 @@ function segmentsOfText(path: string): Segments {
   return [...path.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map((match) => (match[1] === undefined ? (match[2] ?? '') : Number(match[1])));
 }
 
-function validateObject(value: JsonObject, validators: ReadonlyMap<string, Validator>, checks: SemanticChecks): readonly Finding[] {
+function validateObject(
+  value: JsonObject,
+  validators: ReadonlyMap<string, Validator>,
+  semantic: (kind: string, object: JsonObject) => readonly Finding[],
+): readonly Finding[] {
   for (const field of ['apiVersion', 'kind']) {
     if (!isText(value[field])) return [at(field, `${field} is missing: every object says what it is, such as ${apiVersion}, ProwJob`)];
   }
@@ -136,7 +141,7 @@ function validateObject(value: JsonObject, validators: ReadonlyMap<string, Valid
     ...fields.map((field): Finding => ({ ...field, message: unknownField(field.segments, validator.fields) })),
     ...validator.schema.validate(defaulted).map(fromFieldError),
   ];
-  return findings.length > 0 ? findings : semanticFindings(kind, defaulted, checks);
+  return findings.length > 0 ? findings : semantic(kind, defaulted);
 }
 
 /** That rules were not looked at is a remark on the errors before it, not an error of its own. */
@@ -146,9 +151,9 @@ function fromFieldError(error: FieldError): Finding {
   return { segments: error.segments, path: error.path === '<nil>' ? '' : error.path, message: error.message };
 }
 
-function semanticFindings(kind: string, object: JsonObject, checks: SemanticChecks): readonly Finding[] {
-  const own = (ownField(checks, kind) ?? []) as readonly ((object: unknown) => readonly SemanticProblem[])[];
-  return own.flatMap((check) => check(object)).map((problem) => ({ ...problem, segments: segmentsOfText(problem.path) }));
+function semanticFindings(kind: string, object: JsonObject, file: string, checks: SemanticChecks): readonly Finding[] {
+  const own = (ownField(checks, kind) ?? []) as readonly ((object: unknown, file: string) => readonly SemanticProblem[])[];
+  return own.flatMap((check) => check(object, file)).map((problem) => ({ ...problem, segments: segmentsOfText(problem.path) }));
 }
 
 function unknownField(segments: Segments, schema: JsonObject): string {

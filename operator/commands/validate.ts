@@ -2,28 +2,20 @@
  * `prow-operator validate FILE…`: says what a cluster, and then the reconcilers, would say of manifests, without either. Exit code 0 when all
  * is well (warnings allowed), 1 when something is wrong with an object, 2 when a file cannot be read.
  */
-import { readFile, readdir, stat } from 'node:fs/promises';
-import path from 'node:path';
-import { text } from 'node:stream/consumers';
 import { validateManifests, type SourceFile, type ValidationProblem, type ValidationReport } from '../../crds/validate.ts';
 import type { PluginConfig } from '../../crds/v1/pluginConfig.ts';
 import { checkPeriodic, checkPluginConfig, checkProwJob } from '../jobs/semanticChecks.ts';
+import { UsageError, manifestsIn } from './manifestFiles.ts';
 
 export interface ValidateOptions {
   /** text: file:line:column: severity: message, one a line. json: the whole report. */
   readonly output: string;
 }
 
-class UsageError extends Error {}
-
-const standardInput = '-';
-const chartFile = 'Chart.yaml';
-const manifestFile = /\.(ya?ml|json)$/;
-
 export async function validate(files: readonly string[], options: ValidateOptions): Promise<number> {
   try {
     if (options.output !== 'text' && options.output !== 'json') throw new UsageError(`--output ${options.output} is neither text nor json`);
-    const sources = (await Promise.all(files.map(sourcesAt))).flat();
+    const sources = await manifestsIn(files, 'validate');
     const report = check(sources);
     process.stdout.write(options.output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : asText(report, sources.length));
     return report.problems.some(({ severity }) => severity === 'error') ? 1 : 0;
@@ -50,34 +42,6 @@ function check(sources: readonly SourceFile[]): ValidationReport {
   });
 }
 
-async function sourcesAt(name: string): Promise<readonly SourceFile[]> {
-  if (name === standardInput) return [{ file: '<stdin>', text: await text(process.stdin) }];
-  try {
-    if (!(await stat(name)).isDirectory()) return [{ file: name, text: await readFile(name, 'utf8') }];
-    const found = await manifestsBelow(name);
-    if (found.length === 0) throw new UsageError(`${name} has no .yaml, .yml or .json file in it`);
-    return await Promise.all(found.map(async (file) => ({ file, text: await readFile(file, 'utf8') })));
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`${name} cannot be read: ${(error as Error).message}`);
-  }
-}
-
-/** A directory stands for the manifests in it, at any depth. The templates of a Helm chart are none before they are rendered. */
-async function manifestsBelow(directory: string): Promise<readonly string[]> {
-  const entries = await readdir(directory, { withFileTypes: true });
-  if (entries.some(({ name }) => name === chartFile)) {
-    process.stderr.write(`${directory} is a Helm chart and was left out: helm template ${directory} | prow-operator validate -\n`);
-    return [];
-  }
-  const found = entries.map(async (entry) => {
-    const file = path.join(directory, entry.name);
-    if (entry.isDirectory()) return await manifestsBelow(file);
-    return entry.isFile() && manifestFile.test(entry.name) ? [file] : [];
-  });
-  return (await Promise.all(found)).flat().sort();
-}
-
 function asText({ problems, checked, skipped }: ValidationReport, files: number): string {
   const count = (severity: string): number => problems.filter((problem) => problem.severity === severity).length;
   const others = skipped === 0 ? '' : `, ${skipped} of other groups skipped`;
@@ -86,10 +50,11 @@ function asText({ problems, checked, skipped }: ValidationReport, files: number)
     `${count('error')} errors`,
     `${count('warning')} warnings`,
   ];
-  return [...problems.map(asLine), found.join(', ')].join('\n') + '\n';
+  return [...problems.map(problemLine), found.join(', ')].join('\n') + '\n';
 }
 
-function asLine({ file, line, column, kind, name, path: field, message, severity }: ValidationProblem): string {
+/** One line: where it is, how bad, and what of which object. */
+export function problemLine({ file, line, column, kind, name, path: field, message, severity }: ValidationProblem): string {
   const object = kind === '' ? '' : `${kind} ${name === '' ? '(without a name)' : name}: `;
   const where = field === '' || message.startsWith(field) ? '' : `${field}: `;
   return `${file}:${line}:${column}: ${severity}: ${object}${where}${message}`;
