@@ -98,8 +98,9 @@ export function expandHash(expression: string, seed: string): string {
   return holdsHash(expression) ? parseCronFields(expression, seed).effective : expression;
 }
 
+/** Go and JavaScript differ in two of the characters that they count as space. */
 function tokenize(expression: string): readonly Token[] {
-  return [...expression.matchAll(/\S+/g)].map((match) => ({ text: match[0], column: match.index + 1 }));
+  return [...expression.matchAll(/(?:[^\s\u0085]|\uFEFF)+/g)].map((match) => ({ text: match[0], column: match.index + 1 }));
 }
 
 const longest = (months: Iterable<number>): number => Math.max(0, ...[...months].map((month) => daysInMonth[month - 1] ?? 0));

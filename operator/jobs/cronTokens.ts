@@ -43,10 +43,11 @@ export interface Token {
  * @throws CronError
  */
 export function readStep(token: Token, kind: FieldKind): number {
-  if (!/^[0-9]{1,9}$/.test(token.text)) {
+  if (!/^[0-9]+$/.test(token.text)) {
     throw new CronError(`expected a number as the step of the ${kind.title}, found ${quote(token.text)}`, token.column);
   }
   const step = Number(token.text);
+  if (step > Number.MAX_SAFE_INTEGER) throw new CronError(`the step ${token.text} of the ${kind.title} is too large`, token.column);
   if (step === 0) throw new CronError(`the step of the ${kind.title} must be at least 1`, token.column);
   return step;
 }

@@ -90,12 +90,13 @@ export function parseSchedule(spec: ScheduleSpec, { seed, zoneOf = (name) => Zon
   }
   const expressions = spec.crons ?? [spec.cron ?? ''];
   if (expressions.length === 0) return failed('spec.crons', 'must hold at least one expression');
-  return parseExpressions(expressions, spec.crons !== undefined, { zone, dst: { ...defaultDstPolicy, ...spec.dst }, seed });
+  return parseExpressions(expressions, spec.crons !== undefined, { zone, zoneOf, dst: { ...defaultDstPolicy, ...spec.dst }, seed });
 }
 
 /** What an expression is read with. */
 interface Reading {
   readonly zone: Zone;
+  readonly zoneOf: ZoneLookup;
   readonly dst: DstPolicy;
   readonly seed: string | undefined;
 }
@@ -120,14 +121,17 @@ function parseExpressions(expressions: readonly string[], several: boolean, read
  * One expression: five fields or a descriptor.
  * @throws CronError
  */
-function parseExpression(expression: string, { zone, dst, seed }: Reading): SlotSchedule {
+function parseExpression(expression: string, { zone, zoneOf, dst, seed }: Reading): SlotSchedule {
   const text = expression.trim();
-  const column = expression.length - expression.trimStart().length + 1;
   if (text === '') throw new CronError('the expression is empty', 1);
-  if (/^(CRON_)?TZ=/.test(text)) throw new CronError('a time zone does not belong into the expression; set spec.timeZone', column);
-  if (text === everyPrefix || text.startsWith(`${everyPrefix} `))
-    return every(text.slice(everyPrefix.length).trim(), column + everyPrefix.length + 1);
-  const fields = parseCronFields(text.startsWith('@') ? describedBy(text, column) : expression, seed);
+  const column = expression.indexOf(text) + 1;
+  const prefix = /^(?:CRON_)?TZ=(\S*)/.exec(text);
+  if (prefix !== null) throw zoneInExpression(prefix[0], prefix[1] ?? '', zoneOf, column);
+  if (text.startsWith('@') && text !== expression) {
+    throw new CronError('no space may stand before or behind a descriptor', column > 1 ? 1 : text.length + 1);
+  }
+  if (text === everyPrefix || text.startsWith(`${everyPrefix} `)) return every(text.slice(everyPrefix.length + 1), everyPrefix.length + 2);
+  const fields = parseCronFields(text.startsWith('@') ? describedBy(text) : expression, seed);
   const calendar = new Calendar(fields, zone, dst);
   const policy = zone.isUtc || fields.everyHour ? '' : ` gap=${dst.gap} overlap=${dst.overlap}`;
   return {
@@ -137,10 +141,16 @@ function parseExpression(expression: string, { zone, dst, seed }: Reading): Slot
   };
 }
 
-function describedBy(text: string, column: number): string {
+/** robfig/cron reads the zone from there, and Prow, which puts one in front itself, fails where it registers the job. */
+function zoneInExpression(prefix: string, name: string, zoneOf: ZoneLookup, column: number): CronError {
+  const remedy = zoneOf(name) === undefined ? 'set spec.timeZone to an IANA name' : `set spec.timeZone to ${quote(name)}`;
+  return new CronError(`a time zone does not belong into the expression; leave out ${quote(prefix)} and ${remedy}`, column);
+}
+
+function describedBy(text: string): string {
   const fields = descriptors.get(text);
   if (fields !== undefined) return fields;
-  throw new CronError(`unknown descriptor ${quote(text)}; use ${[...descriptors.keys()].join(', ')} or @every with a duration`, column);
+  throw new CronError(`unknown descriptor ${quote(text)}; use ${[...descriptors.keys()].join(', ')} or @every with a duration`, 1);
 }
 
 /** robfig's @every: whole seconds, at least one. */
