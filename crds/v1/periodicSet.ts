@@ -5,22 +5,49 @@
 import type { Static, TSchema } from 'typebox';
 import { customObject, statusHead, unseen, type CustomObject } from './common.ts';
 import type { PeriodicSpec } from './periodic.ts';
-import { code, count, list, listMap, map, name, object, openObject, optional, text, type Immutable } from './schemaParts.ts';
+import { code, count, list, listMap, map, object, openObject, optional, text, type Immutable } from './schemaParts.ts';
 
 /** How many Periodics one set may make. */
 export const maxCombinations = 1000;
 
-const combination = (description: string) => map(text('A value.', { maxLength: 256 }), description, { maxProperties: 20 });
+const nameRule = {
+  rule: "self.all(name, name.matches('^[A-Za-z][A-Za-z0-9_-]*$'))",
+  message: 'a name begins with a letter and has only letters, digits, _ and - after it',
+};
+
+const combination = (description: string) =>
+  map(text('A value.', { maxLength: 256 }), description, { minProperties: 1, maxProperties: 20, 'x-kubernetes-validations': [nameRule] });
 
 const placeholders = 'Text may hold ${name} for a value of the matrix; $${ stands for a plain ${.';
+
+const placeholder = '\\$\\{[A-Za-z][A-Za-z0-9_-]*\\}';
+const namePattern = `^([a-z0-9.-]|${placeholder})+$`;
+const labelPattern = `^([A-Za-z0-9._-]|${placeholder})*$`;
+/** Any text in which each ${ begins a placeholder or follows a further $. */
+const annotationPattern = `^([^$]|\\$\\$+\\{|\\$+[^\\x24{]|${placeholder})*\\$*$`;
+
+/**
+ * That each placeholder of a text is a name of the matrix or of an include. The API server estimates what a rule may cost, which is why
+ * split has a limit: it looks at the first eight placeholders of a text, and not at texts with a plain ${; the operator looks at all of them.
+ */
+const known = (textExpression: string): string =>
+  `('}' + ${textExpression}).split('\${', 9).all(part, part.startsWith('}') || ` +
+  "(has(self.matrix) && self.matrix.exists(name, part.startsWith(name + '}'))) || " +
+  "(has(self.include) && self.include.exists(values, values.exists(name, part.startsWith(name + '}')))))";
+
+const unknownPlaceholder = 'holds a placeholder that is no name of matrix or include';
 
 export const periodicSetSpecSchema = object(
   {
     matrix: optional(
       map(
-        list(text('A value.', { maxLength: 256 }), 'The values of one name.', { minItems: 1, maxItems: 200 }),
-        'Names and their values. Every combination of them makes one Periodic.',
-        { maxProperties: 10 },
+        list(text('A value.', { maxLength: 256 }), 'The values of one name, each once.', {
+          minItems: 1,
+          maxItems: 200,
+          'x-kubernetes-list-type': 'set',
+        }),
+        `Names and their values. Every combination of them makes one Periodic; at most ${maxCombinations} in all.`,
+        { maxProperties: 10, 'x-kubernetes-validations': [nameRule] },
       ),
     ),
     include: optional(
@@ -39,9 +66,23 @@ export const periodicSetSpecSchema = object(
       {
         metadata: object(
           {
-            name: name(`Name of each Periodic. ${placeholders}`),
-            labels: optional(map(text('A value.'), 'Labels of each Periodic.')),
-            annotations: optional(map(text('A value.'), 'Annotations of each Periodic.')),
+            name: text(`Name of each Periodic, such as e2e-\${region}. No two combinations may come to the same name.`, {
+              minLength: 1,
+              maxLength: 253,
+              pattern: namePattern,
+            }),
+            labels: optional(
+              map(text('A value, which may hold placeholders.', { maxLength: 256, pattern: labelPattern }), 'Labels of each Periodic.', {
+                maxProperties: 32,
+              }),
+            ),
+            annotations: optional(
+              map(
+                text('A value, which may hold placeholders.', { maxLength: 4096, pattern: annotationPattern }),
+                'Annotations of each Periodic. What others annotate beside them is left alone.',
+                { maxProperties: 32 },
+              ),
+            ),
           },
           'Metadata of each Periodic.',
         ),
@@ -58,12 +99,25 @@ export const periodicSetSpecSchema = object(
       rule: '(has(self.matrix) && size(self.matrix) > 0) || (has(self.include) && size(self.include) > 0)',
       message: 'matrix or include must name at least one value',
     },
+    { rule: known('self.template.metadata.name'), message: unknownPlaceholder, fieldPath: '.template.metadata.name' },
+    {
+      rule: `!has(self.template.metadata.labels) || self.template.metadata.labels.all(key, ${known('self.template.metadata.labels[key]')})`,
+      message: unknownPlaceholder,
+      fieldPath: '.template.metadata.labels',
+    },
+    {
+      rule:
+        '!has(self.template.metadata.annotations) || self.template.metadata.annotations.all(key, ' +
+        `self.template.metadata.annotations[key].contains('$\${') || ${known('self.template.metadata.annotations[key]')})`,
+      message: unknownPlaceholder,
+      fieldPath: '.template.metadata.annotations',
+    },
   ],
 );
 
 const childProblem = object(
   {
-    name: text('Name of the Periodic, or the combination where it has none.'),
+    name: text('Name of the Periodic, or the field of spec that is to blame.'),
     reason: code([] as readonly string[], 'What is wrong.'),
     message: text('The same for a person.'),
   },
