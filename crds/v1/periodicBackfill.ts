@@ -66,4 +66,5 @@ export const periodicBackfillSchema = customObject<TSchema, TSchema>(
 
 export type PeriodicBackfillSpec = Immutable<Static<typeof periodicBackfillSpecSchema>>;
 export type PeriodicBackfillStatus = Immutable<Static<typeof periodicBackfillStatusSchema>>;
+export type PeriodicBackfillActiveRun = Immutable<Static<typeof activeRun>>;
 export type PeriodicBackfill = CustomObject<PeriodicBackfillSpec, PeriodicBackfillStatus>;

@@ -20,6 +20,8 @@ export const label = {
   runUid: 'prow.k8s.io/run-uid',
   /** On pods: the number of the attempt, from 1. */
   attempt: 'prow.k8s.io/attempt',
+  /** On runs that make up for slots of the past: the name of the PeriodicBackfill. */
+  backfill: 'prow.k8s.io/backfill',
 } as const;
 
 export const annotation = {
@@ -32,6 +34,9 @@ export const annotation = {
   /** On pods: the queue of the run, so that its slot is known even when the run is gone. */
   queue: 'prow.k8s.io/job-queue-name',
 } as const;
+
+/** Upstream's reporter of pods puts it on them, and takes it off when it has told. Nothing else waits for it. */
+export const reporterFinalizer = 'prow.x-k8s.io/gcsk8sreporter';
 
 /** Selects every pod that belongs to a run, upstream's included. */
 export const podSelector = `${label.createdByProw}=true`;
