@@ -5,7 +5,7 @@
  * it neither pauses nor doubles when the clocks change.
  */
 import type { CronFields } from './cronFields.ts';
-import type { Segment, Zone } from './zone.ts';
+import type { Segment, ZoneRules } from './zone.ts';
 
 export interface DstPolicy {
   readonly gap: 'Shift' | 'Skip';
@@ -24,7 +24,7 @@ const horizonSegments = 64;
 
 export class Calendar {
   readonly #fields: CronFields;
-  readonly #zone: Zone;
+  readonly #zone: ZoneRules;
   readonly #dst: DstPolicy;
   /** Minutes of a day, rising. */
   readonly #minutes: readonly number[];
@@ -32,7 +32,7 @@ export class Calendar {
   readonly #daysOfMonth: ReadonlySet<number>;
   readonly #daysOfWeek: ReadonlySet<number>;
 
-  constructor(fields: CronFields, zone: Zone, dst: DstPolicy = defaultDstPolicy) {
+  constructor(fields: CronFields, zone: ZoneRules, dst: DstPolicy = defaultDstPolicy) {
     this.#fields = fields;
     this.#zone = zone;
     this.#dst = dst;

@@ -8,7 +8,7 @@ import { Calendar, defaultDstPolicy, type DstPolicy } from './calendar.ts';
 import { parseCronFields } from './cronFields.ts';
 import { holdsHash } from './cronHash.ts';
 import { CronError } from './cronTokens.ts';
-import { Zone } from './zone.ts';
+import { Zone, type ZoneRules } from './zone.ts';
 
 /** Where the counting starts. */
 export interface Anchor {
@@ -64,7 +64,7 @@ const descriptors: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** A zone by its IANA name. Callers that parse much pass one that remembers. */
-export type ZoneLookup = (name: string) => Zone | undefined;
+export type ZoneLookup = (name: string) => ZoneRules | undefined;
 
 /** What an H is picked by. A rename, or a move to another namespace, picks anew. */
 export const scheduleSeed = ({ namespace, name }: { readonly namespace?: string; readonly name: string }): string =>
@@ -95,7 +95,7 @@ export function parseSchedule(spec: ScheduleSpec, { seed, zoneOf = (name) => Zon
 
 /** What an expression is read with. */
 interface Reading {
-  readonly zone: Zone;
+  readonly zone: ZoneRules;
   readonly zoneOf: ZoneLookup;
   readonly dst: DstPolicy;
   readonly seed: string | undefined;
@@ -228,7 +228,7 @@ export function nextTimes(schedule: SlotSchedule, anchor: Anchor, afterMs: numbe
  */
 export class ScheduleCache {
   readonly #capacity: number;
-  #zones = new Map<string, Zone | undefined>();
+  #zones = new Map<string, ZoneRules | undefined>();
   #parsed = new Map<string, ParsedSchedule>();
 
   constructor(capacity = 10_000) {
@@ -259,7 +259,7 @@ export class ScheduleCache {
     return parsed;
   }
 
-  #zone(name: string): Zone | undefined {
+  #zone(name: string): ZoneRules | undefined {
     if (!this.#zones.has(name)) this.#zones.set(name, Zone.of(name));
     return this.#zones.get(name);
   }

@@ -13,13 +13,22 @@ export interface Segment {
   readonly offsetAfterMs: number;
 }
 
+/** What a schedule needs of a time zone. */
+export interface ZoneRules {
+  /** As the user wrote it. */
+  readonly name: string;
+  readonly isUtc: boolean;
+  /** The segment that holds this instant. */
+  segmentAt(ms: number): Segment;
+}
+
 const dayMs = 86_400_000;
 /** How far a segment is followed. Longer ones are cut: the cut is no change of the offset. */
 const reachDays = 400;
 const keptSegments = 64;
 
-export class Zone {
-  /** As the user wrote it. */
+/** A zone as Node knows it. Its rules never change while the process lives. */
+export class Zone implements ZoneRules {
   readonly name: string;
   readonly isUtc: boolean;
   readonly #format: Intl.DateTimeFormat;
