@@ -15,7 +15,8 @@ module.exports = {
     only('jobs-import-crds', '^operator/jobs/', '^(operator/jobs|crds)/'),
     only('config-imports-crds', '^operator/config/', '^(operator/config|crds)/'),
     only('clusters-import-kube-and-runtime', '^operator/clusters/', '^(operator/(clusters|kube|runtime)|crds)/'),
-    only('reconcilers-import-the-layers-below', '^reconcilers/', '^(reconcilers|operator/(runtime|kube|jobs|clusters)|crds)/'),
+    only('archive-imports-clusters-and-below', '^operator/archive/', '^(operator/(archive|clusters|kube|runtime|jobs)|crds)/'),
+    only('reconcilers-import-the-layers-below', '^reconcilers/', '^(reconcilers|operator/(runtime|kube|jobs|clusters|archive)|crds)/'),
     {
       name: 'reconcilers-never-import-each-other',
       severity: 'error',

@@ -2,6 +2,7 @@
  * The typed Kubernetes client: one method per verb, plain JSON in and out. An answer that is not 2xx becomes an ApiError, in one
  * place; no answer is a TransportError. It never retries: a work queue above it does, with backoff and in view of the whole object.
  */
+import { pods } from './builtin.ts';
 import { ApiError, TransportError } from './errors.ts';
 import type { ApiStatus, KubeList, KubeObject, ObjectKey, WatchEvent } from './objects.ts';
 import type { Patch } from './patch.ts';
@@ -43,6 +44,19 @@ export interface WatchQuery {
   readonly signal: AbortSignal;
 }
 
+export interface LogQuery {
+  readonly container: string;
+  /** Go on until the container ends. */
+  readonly follow?: boolean;
+  /** Each line begins with its time, RFC 3339 with nanoseconds, and a space. */
+  readonly timestamps?: boolean;
+  /** RFC 3339; kubelets cut it to whole seconds. */
+  readonly sinceTime?: string;
+  /** The longest silence; a test may be silent for long. Default 15 min. */
+  readonly idleTimeoutMs?: number;
+  readonly signal: AbortSignal;
+}
+
 export interface WriteOptions extends CallOptions {
   readonly dryRun?: boolean;
   readonly fieldManager?: string;
@@ -79,6 +93,7 @@ export interface KubeClientOptions {
 }
 
 const defaultIdleTimeoutMs = 300_000;
+const logIdleTimeoutMs = 900_000;
 
 export class KubeClient {
   readonly #transport: Transport;
@@ -154,6 +169,19 @@ export class KubeClient {
       for (const line of splitter.push(chunk)) yield parseEvent<T>(line);
     }
     if (splitter.pendingBytes > 0) throw new TransportError('reset', `WATCH ${path}: the stream ended in the middle of a line`);
+  }
+
+  /**
+   * The log of a container, as bytes. Ends when the server ends it, with follow when the container has ended or the kubelet lets go. Throws
+   * ApiError when the server refuses (400 while the container waits to start), and TransportError when the stream breaks.
+   */
+  async *logs(pod: ObjectKey, query: LogQuery): AsyncGenerator<Uint8Array, void> {
+    const { signal, idleTimeoutMs = logIdleTimeoutMs, ...rest } = query;
+    const path = withQuery(objectPath(pods, pod, 'log'), rest);
+    // An API server may send no header before the first byte of the log.
+    const stream = await this.#transport.open({ method: 'GET', path, signal, idleTimeoutMs, headersTimeoutMs: idleTimeoutMs });
+    if (stream.status < 200 || stream.status > 299) throw apiError(`LOG ${path}`, { ...stream, body: await stream.text() });
+    yield* stream.chunks;
   }
 
   /** A GET whose answer is text: logs, /version, /healthz. */

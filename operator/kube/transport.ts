@@ -32,6 +32,8 @@ export interface HttpAnswer {
 export interface StreamRequest extends HttpRequest {
   /** The longest silence, before the headers and between two chunks, before the stream counts as dead. */
   readonly idleTimeoutMs: number;
+  /** The longest silence before the headers. Default: the transport's time for a call, or idleTimeoutMs where that is less. */
+  readonly headersTimeoutMs?: number;
 }
 
 export interface HttpStream {
@@ -135,7 +137,7 @@ export class UndiciTransport implements Transport {
       const answer = await pools.watches.request({
         ...this.#target(pools.access, request),
         signal: watch.signal,
-        headersTimeout: Math.min(request.idleTimeoutMs, this.#options.timeoutMs),
+        headersTimeout: request.headersTimeoutMs ?? Math.min(request.idleTimeoutMs, this.#options.timeoutMs),
         bodyTimeout: request.idleTimeoutMs,
       });
       code = String(answer.statusCode);

@@ -20,8 +20,11 @@ export interface LogOptions {
 /** The log as bytes, each chunk one line or a piece of one. With follow it ends when the container has ended and all is sent. */
 export async function* readLog(log: ContainerLog, options: LogOptions, nowMs: number): AsyncGenerator<Buffer> {
   let left = options.limitBytes ?? Infinity;
+  let isNewLine = true;
   for await (const line of selected(log, options, sinceMs(options, nowMs))) {
-    const printed = print(line, options.timestamps === true);
+    // A time stands where a line begins, and not before each piece of it.
+    const printed = print(line, options.timestamps === true && isNewLine);
+    isNewLine = isFull(line);
     yield printed.length <= left ? printed : printed.subarray(0, left);
     left -= printed.length;
     if (left <= 0) return;
@@ -58,9 +61,12 @@ const isRecent = (line: Buffer, fromMs: number): boolean =>
   fromMs === -Infinity || Date.parse(line.toString('latin1', 0, timeLength)) >= fromMs;
 
 function print(line: Buffer, withTime: boolean): Buffer {
-  const headEnd = line.indexOf(' ', timeLength + 1) + 3;
-  const full = line[headEnd - 2] === 'F'.charCodeAt(0);
-  const body = line.subarray(headEnd);
+  const body = line.subarray(headEnd(line));
   const time = withTime ? line.subarray(0, timeLength + 1) : Buffer.alloc(0);
-  return Buffer.concat([time, body, Buffer.from(full ? '\n' : '')]);
+  return Buffer.concat([time, body, Buffer.from(isFull(line) ? '\n' : '')]);
 }
+
+const headEnd = (line: Buffer): number => line.indexOf(' ', timeLength + 1) + 3;
+
+/** The line ends here, and is not a piece of a longer one. */
+const isFull = (line: Buffer): boolean => line[headEnd(line) - 2] === 'F'.charCodeAt(0);
