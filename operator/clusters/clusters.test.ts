@@ -5,7 +5,7 @@ import { Store } from '../runtime/store.ts';
 import { LocalClusters } from './clusters.ts';
 
 const refuse = () => Promise.reject(new Error('unused'));
-const access = { pods: new Store<Pod>(), writer: { create: refuse, delete: refuse }, client: { get: refuse } };
+const access = { pods: new Store<Pod>(), writer: { create: refuse, delete: refuse, patch: refuse }, client: { get: refuse } };
 const gpu: BuildCluster = {
   metadata: { name: 'any', namespace: 'ci' },
   spec: { alias: 'gpu', kubeconfigSecretRef: { name: 's', key: 'k' } },

@@ -155,6 +155,25 @@ describe('fromUntrustedText', () => {
     expect(() => PooledKubeConfig.fromUntrustedText(escaped)).toThrow(/./);
   });
 
+  it.each([
+    { name: 'http', cluster: { server: 'http://127.0.0.1:6443' }, message: 'cluster "c": server: must start with https:// here' },
+    {
+      name: 'a server that need not prove who it is',
+      cluster: { 'insecure-skip-tls-verify': true },
+      message: 'cluster "c": insecure-skip-tls-verify is not allowed here: give the CA instead',
+    },
+  ])('refuses $name', ({ cluster, message }) => {
+    expect(() => PooledKubeConfig.fromUntrustedText(aConfig({ cluster }))).toThrow(message);
+  });
+
+  it('does not quote what it could not read', () => {
+    const text = `users:\n- user: {token: s3cr3t, token: s3cr3t\n  x: [`;
+    expect(() => PooledKubeConfig.fromUntrustedText(text)).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining('s3cr3t') as string }),
+    );
+    expect(() => PooledKubeConfig.fromUntrustedText(text)).toThrow(/kubeconfig: /);
+  });
+
   it.each(['', '[]', 'a: &a [*a, *a]', '{', 'text'])('refuses %j with a KubeConfigError', (text) => {
     expect(() => PooledKubeConfig.fromUntrustedText(text)).toThrow(expect.objectContaining({ name: 'KubeConfigError' }));
   });

@@ -63,11 +63,18 @@ export class PooledKubeConfig extends KubeConfig {
 
   /**
    * A kubeconfig that somebody else wrote, such as the content of a Secret. Programs, auth providers and paths of files are refused
-   * in it: they would run and read with the operator's rights. Throws KubeConfigError.
+   * in it: they would run and read with the operator's rights. So are servers that need not prove who they are: the operator would
+   * carry credentials, and read on behalf of a stranger, wherever it is told to. Throws KubeConfigError; its message never holds a credential.
    */
   static fromUntrustedText(text: string, context?: string): PooledKubeConfig {
     const config = new PooledKubeConfig();
-    return config.#read('kubeconfig', context, () => config.loadFromString(refuseReferences(text)));
+    config.#read('kubeconfig', context, () => config.loadFromString(refuseReferences(text)));
+    const { cluster } = config.#current();
+    if (serverUrl(cluster).protocol !== 'https:')
+      throw new KubeConfigError(`kubeconfig: cluster "${cluster.name}": server: must start with https:// here`);
+    if (cluster.skipTLSVerify)
+      throw new KubeConfigError(`kubeconfig: cluster "${cluster.name}": insecure-skip-tls-verify is not allowed here: give the CA instead`);
+    return config;
   }
 
   /** The namespace of the current context, or of the pod we run in. */
@@ -149,7 +156,8 @@ const references = ['certificate-authority', 'client-certificate', 'client-key',
 
 /** The kubeconfig as JSON, parsed by us so that what is checked is what is read. Throws on a field that refers to this machine. */
 function refuseReferences(text: string): string {
-  const document: unknown = parse(text, { maxAliasCount: 10 });
+  // Without prettyErrors, whose messages quote the lines around the mistake: there may be a token in them.
+  const document: unknown = parse(text, { maxAliasCount: 10, prettyErrors: false });
   const entries = (field: string): unknown[] => {
     const value = (document as Record<string, unknown> | null)?.[field];
     return Array.isArray(value) ? value : [];
