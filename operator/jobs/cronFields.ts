@@ -80,7 +80,10 @@ export function parseCronFields(expression: string, seed?: string): CronFields {
   const minutes = read(minute, minuteField);
   const hours = read(hour, hourField);
   const months = read(month, monthField);
-  const daysOfMonth = read(dayOfMonth, dayOfMonthField, { bareMax: safeDay, rangeMax: shortestMonth(months) });
+  const daysOfMonth = read(dayOfMonth, dayOfMonthField, {
+    bareMax: safeDay,
+    rangeMax: shortestMonth([...months.fixed, ...months.hashable]),
+  });
   const daysOfWeek = read(dayOfWeek, dayOfWeekField);
   const days = dayFields(daysOfMonth, daysOfWeek, months, dayOfMonth.column);
   return {
@@ -105,9 +108,9 @@ function tokenize(expression: string): readonly Token[] {
 
 const longest = (months: Iterable<number>): number => Math.max(0, ...[...months].map((month) => daysInMonth[month - 1] ?? 0));
 
-/** The last day that every month has which the field names or could name, every year. */
-function shortestMonth({ fixed, hashable }: Field): number {
-  const shortest = Math.min(...[...fixed, ...hashable].map((month) => daysInMonth[month - 1] ?? 0));
+/** The last day that all of these months have, every year. */
+function shortestMonth(months: Iterable<number>): number {
+  const shortest = Math.min(...[...months].map((month) => daysInMonth[month - 1] ?? 0));
   return shortest === 29 ? safeDay : shortest;
 }
 
@@ -127,8 +130,8 @@ function dayFields(ofMonth: Field, ofWeek: Field, months: Field, column: number)
 function refuseNever(firstDay: number, { fixed, hashable }: Field, column: number): void {
   if (firstDay <= longest(fixed)) return;
   if (hashable.size === 0) throw new CronError('never fires: no month of the expression has such a day', column);
-  if (firstDay <= Math.min(...[...hashable].map((month) => longest([month])))) return;
-  throw new CronError('may never fire: H can pick a month that has no such day', column);
+  if (firstDay <= shortestMonth(hashable)) return;
+  throw new CronError('may never fire: H can pick a month that does not have such a day every year', column);
 }
 
 function expand(canonical: string): Omit<CronFields, 'effective'> {
