@@ -2,10 +2,11 @@
  * Everything the operator runs, wired to one kit: caches with their indexes, the clusters where pods go, and a controller for each concern.
  * The command line and the tests use the same wiring.
  */
-import { buildClusters, periodics, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { buildClusters, periodicBackfills, periodics, pluginConfigs, prowJobs } from '../../crds/resources.ts';
 import { createBuildClusterController } from '../../reconcilers/buildcluster/controller.ts';
 import { cleanupControllers } from '../../reconcilers/cleanup/controller.ts';
 import { createPeriodicController } from '../../reconcilers/periodic/controller.ts';
+import { backfillIndexers, createPeriodicBackfillController } from '../../reconcilers/periodicbackfill/controller.ts';
 import { createPluginConfigController } from '../../reconcilers/pluginconfig/controller.ts';
 import { pluginConfigIndexers } from '../../reconcilers/pluginconfig/overlap.ts';
 import { prowJobController, summarize } from '../../reconcilers/prowjob/controller.ts';
@@ -36,6 +37,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
   const scope = options.namespace === undefined ? {} : { namespace: options.namespace };
   const jobs = kit.informer(prowJobs, { ...scope, indexers: runIndexers, transform: summarize });
   const schedules = kit.informer(periodics, scope);
+  const backfills = kit.informer(periodicBackfills, { ...scope, indexers: backfillIndexers });
   const plugins = kit.informer(pluginConfigs, { ...scope, indexers: pluginConfigIndexers });
   const declared = kit.informer(buildClusters, scope);
   const podCache = kit.informer(pods, { ...podScope(options), labelSelector: `${label.createdByProw}=true`, indexers: podIndexers });
@@ -67,6 +69,19 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     }),
   );
   manager.addController(
+    createPeriodicBackfillController({
+      client,
+      periodicBackfills: backfills,
+      periodics: schedules,
+      prowJobs: jobs,
+      events,
+      workers: start.periodicBackfills.workers,
+      clock,
+      logger,
+      metrics,
+    }),
+  );
+  manager.addController(
     createPluginConfigController({ client, pluginConfigs: plugins, events, workers: start.pluginConfigs.workers, clock, logger, metrics }),
   );
   manager.addController(createBuildClusterController({ client, buildClusters: declared, clock, logger, metrics }));
@@ -80,7 +95,13 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     workers: start.cleanup.workers,
   });
   for (const each of cleanup.controllers) manager.addController(each);
-  const caches = { jobs: jobs.store, periodics: schedules.store, pluginConfigs: plugins.store, buildClusters: declared.store };
+  const caches = {
+    jobs: jobs.store,
+    periodics: schedules.store,
+    periodicBackfills: backfills.store,
+    pluginConfigs: plugins.store,
+    buildClusters: declared.store,
+  };
   showGauges(kit, { ...caches, pods: podCache.store }, settings);
   return {
     settingsChanged: () => {

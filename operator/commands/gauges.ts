@@ -1,11 +1,13 @@
 /** Figures about what exists now, wired to the caches. Only the leader shows them, so a sum over replicas counts everything once. */
 import type { BuildCluster } from '../../crds/v1/buildCluster.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { PeriodicBackfill } from '../../crds/v1/periodicBackfill.ts';
 import type { PluginConfig } from '../../crds/v1/pluginConfig.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { showCleanupGauges } from '../../reconcilers/cleanup/gauges.ts';
 import { isKept } from '../../reconcilers/cleanup/runReconciler.ts';
 import { showPeriodicGauges } from '../../reconcilers/periodic/gauges.ts';
+import { showBackfillGauges } from '../../reconcilers/periodicbackfill/gauges.ts';
 import { showRunGauges } from '../../reconcilers/prowjob/gauges.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Pod } from '../kube/builtin.ts';
@@ -16,19 +18,22 @@ import type { StoreReader } from '../runtime/store.ts';
 export interface Caches {
   readonly jobs: StoreReader<ProwJob>;
   readonly periodics: StoreReader<Periodic>;
+  readonly periodicBackfills: StoreReader<PeriodicBackfill>;
   readonly pluginConfigs: StoreReader<PluginConfig>;
   readonly buildClusters: StoreReader<BuildCluster>;
   readonly pods: StoreReader<Pod>;
 }
 
 export function showGauges({ metrics, clock, manager }: OperatorKit, caches: Caches, policy: () => Settings): void {
-  const { jobs, periodics, pluginConfigs, buildClusters, pods } = caches;
+  const { jobs, periodics, periodicBackfills, pluginConfigs, buildClusters, pods } = caches;
   const isLeading = (): boolean => manager.phase === 'leading';
   const common = { metrics, clock, policy, isLeading, jobs, pods: [pods] };
   showRunGauges(common);
   showCleanupGauges({ ...common, isKept: (run) => isKept(run, caches) });
   showPeriodicGauges({ metrics, clock, isLeading, periodics });
   showStalledObjects(metrics, 'Periodic', () => (isLeading() ? periodics.list() : []));
+  showBackfillGauges(metrics, () => (isLeading() ? periodicBackfills.list() : undefined));
+  showStalledObjects(metrics, 'PeriodicBackfill', () => (isLeading() ? periodicBackfills.list() : []));
   showStalledObjects(metrics, 'PluginConfig', () => (isLeading() ? pluginConfigs.list() : []));
   showStalledObjects(metrics, 'BuildCluster', () => (isLeading() ? buildClusters.list() : []));
 }

@@ -22,10 +22,10 @@ describe('defaults', () => {
   });
 
   it('are those of the job policy', () => {
-    const { tenants, prowJobs, cleanup }: JobPolicy = defaultSettings();
+    const { tenants, presets, decorationDefaults, prowJobs, cleanup }: JobPolicy = defaultSettings();
     const { workers: _runs, ...runs } = prowJobs as JobPolicy['prowJobs'] & { readonly workers: number };
     const { workers: _deletions, ...deletions } = cleanup as JobPolicy['cleanup'] & { readonly workers: number };
-    expect({ tenants, prowJobs: runs, cleanup: deletions }).toEqual(defaultPolicy);
+    expect({ tenants, presets, decorationDefaults, prowJobs: runs, cleanup: deletions }).toEqual(defaultPolicy);
   });
 });
 
@@ -42,7 +42,19 @@ prowJobs:
   timeouts: {queue: 1h30m, unscheduled: 90s, pending: 10m, running: 2h}
   maxRevivals: 0
   jobUrlTemplate: https://ci.example.com/{{namespace}}/{{name}}
+  jobUrlPrefixes: {"*": "https://ci.example.com/view/", acme/widget: "https://acme.example.com"}
+  jobUrlOmitProvider: true
+presets:
+  - labels: {preset-service: "true"}
+    env: [{name: ZONE, value: eu}]
+    volumes: [{name: key, secret: {secretName: key}}]
+    volumeMounts: [{name: key, mountPath: /etc/key, readOnly: true}]
+    tolerations: [{key: tests, operator: Exists}]
+decorationDefaults:
+  - config: {timeout: 2h, grace_period: 15s, default_memory_request: 1Gi}
+  - {repo: acme/widget, cluster: gpu, config: {scheduling_options: {affinity: {nodeAffinity: {}}, tolerations: [{key: gpu}]}}}
 periodics: {workers: 7}
+periodicBackfills: {workers: 6}
 pluginConfigs: {workers: 2}
 cleanup: {workers: 3, prowJobTTL: 24h, podTTL: 1h, orphanAge: 1m}
 logging: {level: debug, format: human}
@@ -63,8 +75,31 @@ server: {host: 127.0.0.1, port: 0}
       timeouts: { queueMs: 90 * minuteMs, unscheduledMs: 90_000, pendingMs: 10 * minuteMs, runningMs: 120 * minuteMs },
       maxRevivals: 0,
       jobUrlTemplate: 'https://ci.example.com/{{namespace}}/{{name}}',
+      jobUrlPrefixes: new Map([
+        ['*', 'https://ci.example.com/view/'],
+        ['acme/widget', 'https://acme.example.com'],
+      ]),
+      jobUrlOmitProvider: true,
     },
+    presets: [
+      {
+        labels: { 'preset-service': 'true' },
+        env: [{ name: 'ZONE', value: 'eu' }],
+        volumes: [{ name: 'key', secret: { secretName: 'key' } }],
+        volumeMounts: [{ name: 'key', mountPath: '/etc/key', readOnly: true }],
+        tolerations: [{ key: 'tests', operator: 'Exists' }],
+      },
+    ],
+    decorationDefaults: [
+      { config: { timeout: '2h', grace_period: '15s', default_memory_request: '1Gi' } },
+      {
+        repo: 'acme/widget',
+        cluster: 'gpu',
+        config: { scheduling_options: { affinity: { nodeAffinity: {} }, tolerations: [{ key: 'gpu' }] } },
+      },
+    ],
     periodics: { workers: 7 },
+    periodicBackfills: { workers: 6 },
     pluginConfigs: { workers: 2 },
     cleanup: { workers: 3, prowJobTTLMs: 1440 * minuteMs, podTTLMs: 60 * minuteMs, orphanAgeMs: minuteMs },
     logging: { level: 'debug', format: 'human' },

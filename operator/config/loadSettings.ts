@@ -5,7 +5,9 @@
 import { Value } from 'typebox/value';
 import { LineCounter, isMap, isScalar, parseDocument, type Document, type ParsedNode } from 'yaml';
 import { parseDuration } from '../../crds/duration.ts';
+import { archiveFaults, toArchive, type ArchiveFile } from './archiveSettings.ts';
 import { settingsFaults, type SettingsPath, type SettingsSchema } from './checkSettings.ts';
+import { jobDefaultsFaults } from './jobDefaults.ts';
 import { settingsFileSchema, type Settings, type SettingsFile } from './settings.ts';
 
 export interface SettingsProblem {
@@ -61,12 +63,14 @@ export function loadSettings(text: string, file: string): Settings {
   if (problems.length > 0) throw new SettingsError(problems);
   const filled = Value.Default(settingsFileSchema, raw) as Filled<SettingsFile>;
   const settings = toSettings(filled);
-  const contradictions = [...contradictionsOf(settings), ...repeatedTenants(filled)].map(({ path, message }) => ({
-    file,
-    ...at(path, false),
-    path: formatPath(path),
-    message,
-  }));
+  const contradictions = [...contradictionsOf(settings), ...repeatedTenants(filled), ...jobDefaultsFaults(settings), ...archiveFaults(filled.archive as ArchiveFile)].map(
+    ({ path, message }) => ({
+      file,
+      ...at(path, false),
+      path: formatPath(path),
+      message,
+    }),
+  );
   if (contradictions.length > 0) throw new SettingsError(contradictions);
   return settings;
 }
@@ -115,10 +119,13 @@ const formatPath = (path: SettingsPath): string =>
 type Filled<T> = T extends readonly (infer Item)[] ? Filled<Item>[] : T extends object ? { [Key in keyof T]-?: Filled<T[Key]> } : T;
 
 function toSettings(file: Filled<SettingsFile>): Settings {
+  const archive = toArchive(file.archive as ArchiveFile);
   const { prowJobs, cleanup, leaderElection } = file;
   const { timeouts } = prowJobs;
   return {
     ...given('podNamespace', file.podNamespace),
+    presets: file.presets,
+    decorationDefaults: file.decorationDefaults,
     tenants: new Map(file.tenants.map(({ namespace, podNamespaces }) => [namespace, podNamespaces])),
     prowJobs: {
       workers: prowJobs.workers,
@@ -132,8 +139,11 @@ function toSettings(file: Filled<SettingsFile>): Settings {
       },
       maxRevivals: prowJobs.maxRevivals,
       ...given('jobUrlTemplate', prowJobs.jobUrlTemplate),
+      jobUrlPrefixes: new Map(Object.entries(prowJobs.jobUrlPrefixes)),
+      jobUrlOmitProvider: prowJobs.jobUrlOmitProvider,
     },
     periodics: file.periodics,
+    periodicBackfills: file.periodicBackfills,
     pluginConfigs: file.pluginConfigs,
     cleanup: {
       workers: cleanup.workers,
@@ -141,6 +151,7 @@ function toSettings(file: Filled<SettingsFile>): Settings {
       podTTLMs: parseDuration(cleanup.podTTL),
       orphanAgeMs: parseDuration(cleanup.orphanAge),
     },
+    ...(archive === undefined ? {} : { archive }),
     logging: file.logging,
     leaderElection: {
       enabled: leaderElection.enabled,

@@ -3,6 +3,9 @@
  * milliseconds, maps instead of plain objects with foreign keys, and every default filled in.
  */
 import { Type, type Static } from 'typebox';
+import { archiveSection, type ArchiveSettings } from './archiveSettings.ts';
+import type { DecorationConfig } from '../../crds/v1/decoration.ts';
+import { decorationDefaultsSchema, presetsSchema } from './jobDefaults.ts';
 
 const duration = (description: string, fallback: string) =>
   Type.Optional(Type.String({ description, default: fallback, format: 'go-duration' }));
@@ -33,6 +36,8 @@ export const settingsFileSchema = Type.Object(
         { description: 'What a namespace may use beyond itself.', default: [] },
       ),
     ),
+    presets: Type.Optional(presetsSchema),
+    decorationDefaults: Type.Optional(decorationDefaultsSchema),
     prowJobs: section('How runs are carried out.', {
       workers: count('Runs that are looked at concurrently.', 20, 1),
       maxConcurrency: count('Unfinished pods of all runs together. 0 means no limit.', 0, 0),
@@ -56,9 +61,22 @@ export const settingsFileSchema = Type.Object(
           maxLength: 2048,
         }),
       ),
+      jobUrlPrefixes: Type.Optional(
+        Type.Record(Type.String(), Type.String({ minLength: 1, maxLength: 2048 }), {
+          description:
+            'The link of a run whose results go to a bucket, up to the bucket: by org/repo, by org, or for all under "*". Comes before jobUrlTemplate.',
+          default: {},
+        }),
+      ),
+      jobUrlOmitProvider: Type.Optional(
+        Type.Boolean({ description: 'Leave gs, s3 or file out between prefix and bucket.', default: false }),
+      ),
     }),
     periodics: section('How schedules are followed.', {
       workers: count('Periodics that are looked at concurrently.', 20, 1),
+    }),
+    periodicBackfills: section('How PeriodicBackfills are followed.', {
+      workers: count('PeriodicBackfills that are looked at concurrently.', 4, 1),
     }),
     pluginConfigs: section('How PluginConfigs are resolved.', {
       workers: count('PluginConfigs that are looked at concurrently.', 4, 1),
@@ -69,6 +87,7 @@ export const settingsFileSchema = Type.Object(
       podTTL: duration('From the end of a run until its pod is deleted.', '24h'),
       orphanAge: duration('A pod of ours without a run is left alone until it is this old.', '30s'),
     }),
+    archive: archiveSection,
     logging: section('What is logged, and how.', {
       level: oneOf(['error', 'warn', 'info', 'debug'], 'The least important level that is written.', 'info'),
       format: oneOf(['json', 'human'], 'One JSON object a line, or lines for people.', 'json'),
@@ -106,6 +125,10 @@ export interface Settings {
   readonly podNamespace?: string;
   /** Tenant namespace → namespaces that its runs may name in spec.namespace. */
   readonly tenants: ReadonlyMap<string, readonly string[]>;
+  /** Added to pods by the labels of their run. */
+  readonly presets: Static<typeof presetsSchema>;
+  /** For runs that are decorated: what their decoration_config leaves empty. */
+  readonly decorationDefaults: readonly { readonly repo?: string; readonly cluster?: string; readonly config: DecorationConfig }[];
   readonly prowJobs: {
     readonly workers: number;
     /** 0 = no limit. */
@@ -115,10 +138,16 @@ export interface Settings {
     readonly timeouts: { readonly queueMs: number; readonly unscheduledMs: number; readonly pendingMs: number; readonly runningMs: number };
     readonly maxRevivals: number;
     readonly jobUrlTemplate?: string;
+    /** org/repo, org or "*" → the link up to the bucket. */
+    readonly jobUrlPrefixes: ReadonlyMap<string, string>;
+    readonly jobUrlOmitProvider: boolean;
   };
   readonly periodics: { readonly workers: number };
+  readonly periodicBackfills: { readonly workers: number };
   readonly pluginConfigs: { readonly workers: number };
   readonly cleanup: { readonly workers: number; readonly prowJobTTLMs: number; readonly podTTLMs: number; readonly orphanAgeMs: number };
+  /** Absent: nothing is kept. */
+  readonly archive?: ArchiveSettings;
   readonly logging: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly format: 'json' | 'human' };
   readonly leaderElection: {
     readonly enabled: boolean;

@@ -134,6 +134,7 @@ export class SettingsWatcher {
 const startOnly: ReadonlyMap<string, (settings: Settings) => unknown> = new Map([
   ['prowJobs.workers', (settings: Settings): unknown => settings.prowJobs.workers],
   ['periodics.workers', (settings: Settings): unknown => settings.periodics.workers],
+  ['periodicBackfills.workers', (settings: Settings): unknown => settings.periodicBackfills.workers],
   ['pluginConfigs.workers', (settings: Settings): unknown => settings.pluginConfigs.workers],
   ['cleanup.workers', (settings: Settings): unknown => settings.cleanup.workers],
   ['leaderElection', (settings: Settings): unknown => settings.leaderElection],

@@ -12,18 +12,18 @@ export interface BackfillMeter {
 
 export function createBackfillMeter(metrics: Metrics): BackfillMeter {
   const started = metrics.counter({
-    name: 'prow_backfill_runs_started_total',
+    name: 'prow_periodic_backfill_runs_started_total',
     help: 'Runs created for PeriodicBackfills.',
     zero: [{}],
   });
   const ended = metrics.counter({
-    name: 'prow_backfill_runs_ended_total',
+    name: 'prow_periodic_backfill_runs_ended_total',
     help: 'Runs of PeriodicBackfills that ended, by how. A run that was deleted before its end has failed.',
     labels: ['result'],
     zero: [{ result: 'succeeded' }, { result: 'failed' }],
   });
   const excluded = metrics.counter({
-    name: 'prow_backfill_slots_excluded_total',
+    name: 'prow_periodic_backfill_slots_excluded_total',
     help: 'Slots that PeriodicBackfills left out because the Periodic excludes them.',
     zero: [{}],
   });
