@@ -17,6 +17,7 @@ const unseen = new Map([
     'update prow.k8s.io/periodics/finalizers',
     'the admission plugin OwnerReferencesPermissionEnforcement asks for it: runs block the deletion of their Periodic',
   ],
+  ['patch /pods', "the finalizer of Prow's reporter is taken off pods that are lost; nothing sets it in this scene"],
   ['patch events.k8s.io/events', 'an Event that happens again is counted on the first, minutes later'],
 ]);
 

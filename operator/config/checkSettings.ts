@@ -34,6 +34,8 @@ export interface SettingsSchema {
 }
 
 export function* settingsFaults(schema: SettingsSchema, value: unknown, path: SettingsPath = []): Generator<SettingsFault> {
+  // Without a type: part of something that is judged elsewhere.
+  if (schema.type === undefined) return;
   const message = wrongType(schema, value);
   if (message !== undefined) yield { path, message, atKey: false };
   else if (Array.isArray(value))
@@ -50,7 +52,7 @@ const nameOfType = new Map([
   ['boolean', 'true or false'],
 ]);
 
-function wrongType({ type = 'any' }: SettingsSchema, value: unknown): string | undefined {
+function wrongType({ type = '' }: SettingsSchema, value: unknown): string | undefined {
   const found = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
   const fits = type === found || (type === 'integer' && Number.isSafeInteger(value));
   return fits ? undefined : `must be ${nameOfType.get(type) ?? type}, found ${value === null ? 'nothing' : JSON.stringify(value)}`;

@@ -6,15 +6,23 @@ import { DurationError, parseDuration } from '../../crds/duration.ts';
 import type { ProwJobSpec, RetryCause, RunReason } from '../../crds/v1/prowJob.ts';
 import type { DeadlinePolicy, JobPolicy } from './policy.ts';
 
+/** The deadlines of one run. */
+export interface Deadlines extends DeadlinePolicy {
+  /** From the start of the first test container: decoration_config.timeout. There is none unless the job has one. */
+  readonly testMs?: number;
+}
+
 /** A text that is no duration counts as absent: timeoutsProblem has said so before the run could start. */
-export function deadlinesOf(spec: ProwJobSpec, policy: DeadlinePolicy): DeadlinePolicy {
+export function deadlinesOf(spec: ProwJobSpec, policy: DeadlinePolicy): Deadlines {
   const own = spec.timeouts;
   const decoration = spec.decoration_config;
   const pick = (fallbackMs: number, ...texts: readonly (string | undefined)[]): number => {
     const text = texts.find((candidate) => candidate !== undefined && durationProblem(candidate) === undefined);
     return text === undefined ? fallbackMs : parseDuration(text);
   };
+  const testMs = pick(Infinity, decoration?.timeout);
   return {
+    ...(testMs > 0 && testMs < Infinity ? { testMs } : {}),
     queueMs: pick(policy.queueMs, own?.queue),
     unscheduledMs: pick(policy.unscheduledMs, own?.unscheduled, decoration?.pod_unscheduled_timeout),
     pendingMs: pick(policy.pendingMs, own?.pending, decoration?.pod_pending_timeout),
@@ -42,7 +50,7 @@ function durationProblem(text: string): string | undefined {
 }
 
 const groups: ReadonlyMap<RetryCause, readonly RunReason[]> = new Map<RetryCause, readonly RunReason[]>([
-  ['Infra', ['Evicted', 'Preempted', 'NodeLost', 'PodDeleted', 'PodVanished']],
+  ['Infra', ['Evicted', 'Preempted', 'NodeLost', 'NodeRejected', 'ImagePullFailed', 'PodDeleted', 'PodVanished']],
   ['Timeout', ['UnscheduledTimeout', 'PendingTimeout']],
 ]);
 
@@ -54,6 +62,16 @@ export function isRetried(spec: ProwJobSpec, cause: RunReason): boolean {
   const on = spec.retry?.on ?? (['Infra'] as const);
   return on.some((entry) => entry === cause || (groups.get(entry)?.includes(cause) ?? false));
 }
+
+const firstDelayMs = 10_000;
+const longestDelayMs = 300_000;
+
+/**
+ * How long after the end of the attempt before it an attempt starts: at once for the second, then 10 s, doubling up to 5 minutes. A function
+ * of the number alone, so that every replica and every restart comes to the same moment.
+ */
+export const retryDelayMs = (number: number): number =>
+  number <= 2 ? 0 : Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(number - 3, 10));
 
 /** How many pods the run may have in all. */
 export const maxAttemptsOf = (spec: ProwJobSpec, policy: Pick<JobPolicy, 'prowJobs'>): number =>

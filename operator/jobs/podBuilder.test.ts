@@ -162,7 +162,11 @@ describe('the namespace', () => {
 });
 
 it.each([
-  { name: 'decorated', spec: { decoration_config: {} }, field: 'spec.decoration_config' },
+  {
+    name: 'decorated, with something to clone',
+    spec: { decoration_config: {}, extra_refs: [{ org: 'o', repo: 'r' }] },
+    field: 'spec.decoration_config',
+  },
   { name: 'a deadline longer than time', spec: { timeouts: { running: '99999999999999999999h' } }, field: 'spec.timeouts.running' },
   { name: 'no refs', spec: { type: 'postsubmit' as const }, field: 'spec.refs' },
   { name: 'no pulls', spec: { type: 'presubmit' as const, refs: { org: 'o', repo: 'r' } }, field: 'spec.refs.pulls' },

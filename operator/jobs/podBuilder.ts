@@ -8,7 +8,9 @@ import { buildIdOf } from './buildId.ts';
 import { timeoutsProblem } from './deadlines.ts';
 import { podAnnotations, podLabels } from './labels.ts';
 import { podNameOf } from './names.ts';
+import { decoratePod, needsCloning } from './podDecoration.ts';
 import { podEnvironment } from './podEnvironment.ts';
+import { avoidNodes, lostNodes } from './podPlacement.ts';
 import type { JobPolicy } from './policy.ts';
 import { timeMs } from './times.ts';
 
@@ -70,13 +72,14 @@ export function podNamespaceOf(run: ProwJob, policy: PlacePolicy): string {
   return policy.podNamespace ?? own;
 }
 
-/** The problem that keeps a run from becoming a pod, or undefined. */
+/** The problem that keeps a (resolved) run from becoming a pod, or undefined. */
 export function specProblem(run: ProwJob): InvalidSpecError | undefined {
   const { spec } = run;
   if (!prowJobTypes.includes(spec.type))
     return new InvalidSpecError('spec.type', `unknown type "${spec.type as string}"; use one of ${prowJobTypes.join(', ')}`);
-  if (spec.decoration_config !== undefined) {
-    return new InvalidSpecError('spec.decoration_config', 'decoration is not supported yet; remove the field to run the pod_spec as it is');
+  if (needsCloning(spec)) {
+    const advice = 'set decoration_config.skip_cloning to true and clone in the test, or remove decoration_config';
+    return new InvalidSpecError('spec.decoration_config', `cloning of refs and extra_refs is not supported yet; ${advice}`);
   }
   const timeouts = timeoutsProblem(spec);
   if (timeouts !== undefined) return new InvalidSpecError(timeouts.field, timeouts.message);
@@ -88,11 +91,15 @@ export function specProblem(run: ProwJob): InvalidSpecError | undefined {
   return podSpecProblem(spec.pod_spec);
 }
 
-/** Throws InvalidSpecError. */
+/**
+ * `run` is resolved (resolveRun), and its status has the attempts before this one.
+ * @throws InvalidSpecError
+ */
 export function buildPod(run: ProwJob, plan: AttemptPlan): BuiltPod {
   const problem = specProblem(run);
   const podSpec = run.spec.pod_spec;
   if (problem !== undefined || podSpec === undefined) throw problem ?? new InvalidSpecError('spec.pod_spec', 'there is no pod to run');
+  const placed = avoidNodes(decoratePod(podSpec, run.spec.decoration_config), lostNodes(run.status?.attempts, plan.number));
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -102,7 +109,7 @@ export function buildPod(run: ProwJob, plan: AttemptPlan): BuiltPod {
       labels: podLabels(run, plan.number, plan.buildId),
       annotations: podAnnotations(run),
     },
-    spec: undecorated(run, podSpec, plan.buildId),
+    spec: completePod(run, placed, plan.buildId),
   };
 }
 
@@ -123,7 +130,7 @@ function podSpecProblem(podSpec: JobPodSpec | undefined): InvalidSpecError | und
 const isPlainObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function undecorated(run: ProwJob, podSpec: JobPodSpec, buildId: string): BuiltPod['spec'] {
+function completePod(run: ProwJob, podSpec: JobPodSpec, buildId: string): BuiltPod['spec'] {
   const env = podEnvironment(run, buildId);
   const single = podSpec.containers.length === 1;
   const containers = podSpec.containers.map((container) => ({
@@ -131,7 +138,8 @@ function undecorated(run: ProwJob, podSpec: JobPodSpec, buildId: string): BuiltP
     ...(single ? { name: 'test' } : {}),
     env: [...(container.env ?? []), ...env],
   }));
-  const mountsToken = podSpec.automountServiceAccountToken !== undefined || hasText(podSpec.serviceAccountName);
+  // As upstream: an account that comes from the decoration does not bring its token along.
+  const mountsToken = podSpec.automountServiceAccountToken !== undefined || hasText(run.spec.pod_spec?.serviceAccountName);
   const { containers: _replaced, initContainers, ...rest } = podSpec;
   return {
     ...rest,

@@ -37,14 +37,16 @@ interface Observation {
 type Rule = (seen: Observation) => AttemptEnd | undefined;
 
 const rules: readonly Rule[] = [
-  evicted, // a full node: whatever the containers say, it was not the test
+  stoppedByKubelet, // a full node, or one that shuts down: whatever the containers say, it was not the test
   disrupted, // preempted, drained or collected: the API says so in a condition
   nodeLost, // nobody knows what the pod does
   outOfMemory, // named wherever it is seen
+  ownDeadline, // the pod has a deadline of its own
   succeeded, // only when every container really ended well
   rejectedByNode, // the kubelet never started it
   killedByDeletion, // it failed because somebody deleted it
   failed, // the test said no
+  imageRefused, // waiting will not help
   deleted, // it has not ended, but it will
 ];
 
@@ -82,6 +84,14 @@ function phaseOf({ pod, phase }: Observation): AttemptPhase {
 /** Where an unfinished pod stands, whether or not it is being deleted. */
 export const phaseOfPod = (pod: PodShape): AttemptPhase | undefined => (isPodFinished(pod) ? undefined : phaseOf(observe(pod)));
 
+/** When the test itself began: the first container that is no init container. Undefined before that. */
+export function testStartMs({ status }: PodShape): number | undefined {
+  const starts = (status?.containerStatuses ?? []).flatMap(
+    ({ state }) => timeMs(state?.running?.startedAt ?? state?.terminated?.startedAt) ?? [],
+  );
+  return starts.length === 0 ? undefined : Math.min(...starts);
+}
+
 /** When the deletion of the pod was asked for. The API stores when its grace ends. */
 export function deletionAskedMs(pod: PodShape): number | undefined {
   const graceEndMs = timeMs(pod.metadata.deletionTimestamp);
@@ -90,17 +100,28 @@ export function deletionAskedMs(pod: PodShape): number | undefined {
 
 const infra = (cause: RunReason, message: string): AttemptEnd => ({ kind: 'over', cause, state: 'error', message });
 
-function evicted({ pod }: Observation): AttemptEnd | undefined {
-  return pod.status?.reason === 'Evicted'
-    ? infra('Evicted', `Pod ${pod.metadata.name} was evicted${detail(pod.status.message)}`)
-    : undefined;
+/** Why a kubelet stopped a pod that it had taken, by the reason it writes. */
+const kubeletStops: ReadonlyMap<string, readonly [cause: RunReason, what: string]> = new Map([
+  ['Evicted', ['Evicted', 'was evicted: its node ran short of something']],
+  // Something without which the node cannot work needed the room.
+  ['Preempting', ['Preempted', 'had to make room for a pod that its node needs']],
+  ['Terminated', ['NodeLost', 'was stopped because its node shuts down']],
+  ['Shutdown', ['NodeLost', 'was stopped because its node shuts down']],
+]);
+
+function stoppedByKubelet({ pod, phase }: Observation): AttemptEnd | undefined {
+  const reason = pod.status?.reason ?? '';
+  const stop = kubeletStops.get(reason);
+  if (stop === undefined || (phase !== 'Failed' && reason !== 'Evicted')) return undefined;
+  return infra(stop[0], `Pod ${pod.metadata.name} ${stop[1]}${detail(pod.status?.message)}`);
 }
 
+/** Why a pod was taken off its node, by the reason of its condition DisruptionTarget. */
 const disruptions: ReadonlyMap<string, RunReason> = new Map([
   ['PreemptionByScheduler', 'Preempted'],
   ['EvictionByEvictionAPI', 'Evicted'],
   ['TerminationByKubelet', 'Evicted'],
-  ['DeletionByTaintManager', 'NodeLost'],
+  ['DeletionByTaintManager', 'Evicted'],
   ['DeletionByPodGC', 'NodeLost'],
 ]);
 
@@ -108,8 +129,20 @@ function disrupted({ pod, phase, deleted: isDeleted }: Observation): AttemptEnd 
   if (phase === 'Succeeded' || !(phase === 'Failed' || isDeleted)) return undefined;
   const condition = pod.status?.conditions?.find((c) => c.type === 'DisruptionTarget' && c.status === 'True');
   if (condition === undefined) return undefined;
-  const cause = disruptions.get(condition.reason ?? '') ?? 'Evicted';
-  return infra(cause, `Pod ${pod.metadata.name} was removed from its node (${condition.reason ?? 'unknown'})${detail(condition.message)}`);
+  const reason = condition.reason ?? '';
+  const isLost = reason === 'DeletionByTaintManager' && nodeWasNotReady(pod);
+  const cause = isLost ? 'NodeLost' : (disruptions.get(reason) ?? 'Evicted');
+  const what = isLost ? 'its node was not ready' : reason;
+  return infra(cause, `Pod ${pod.metadata.name} was removed from its node (${what})${detail(condition.message)}`);
+}
+
+/**
+ * A taint for a dead node and one that an administrator sets are removed from a node in the same words. But the pods of a node that is
+ * silent are marked as not ready from outside, and its kubelet no longer agrees or disagrees.
+ */
+function nodeWasNotReady({ status }: PodShape): boolean {
+  const says = (type: string): string | undefined => status?.conditions?.find((condition) => condition.type === type)?.status;
+  return says('Ready') === 'False' && says('ContainersReady') === 'True';
 }
 
 function nodeLost({ pod, phase }: Observation): AttemptEnd | undefined {
@@ -135,13 +168,17 @@ function succeeded({ pod, phase, containers }: Observation): AttemptEnd | undefi
   return { ...infra('NodeLost', message), final: true };
 }
 
-/** Reasons with which a kubelet turns down a pod that the scheduler gave it. */
-const nodeRefusals = /^(OutOf[A-Za-z]{1,40}|NodeAffinity|NodeShutdown|Shutdown|UnexpectedAdmissionError|Preempting)$/;
+function ownDeadline({ pod, phase }: Observation): AttemptEnd | undefined {
+  if (phase !== 'Failed' || pod.status?.reason !== 'DeadlineExceeded') return undefined;
+  const message = `Pod ${pod.metadata.name} was stopped: it ran longer than activeDeadlineSeconds of its pod_spec allows.`;
+  return { kind: 'over', cause: 'RunningTimeout', state: 'aborted', message };
+}
 
+/** A pod that failed for a reason before any of its containers ran: the node turned it down (OutOfcpu, NodeAffinity, NodeShutdown …). */
 function rejectedByNode({ pod, phase, containers }: Observation): AttemptEnd | undefined {
   const reason = pod.status?.reason ?? '';
-  if (phase !== 'Failed' || !nodeRefusals.test(reason) || containers.some((c) => c.state?.terminated !== undefined)) return undefined;
-  return infra('Preempted', `The node did not take pod ${pod.metadata.name} (${reason})${detail(pod.status?.message)}`);
+  if (phase !== 'Failed' || reason === '' || containers.some((c) => c.state?.terminated !== undefined)) return undefined;
+  return infra('NodeRejected', `The node did not take pod ${pod.metadata.name} (${reason})${detail(pod.status?.message)}`);
 }
 
 /** A container that died after somebody had asked for the deletion says nothing about the test. */
@@ -169,14 +206,63 @@ function failed(seen: Observation): AttemptEnd | undefined {
       message: `The test failed${detail(pod.status?.message ?? pod.status?.reason)}`,
     };
   }
-  const { exitCode } = container.state.terminated;
-  return {
-    kind: 'over',
-    cause: 'TestFailed',
-    state: 'failure',
-    message: `The test failed: container ${container.name} ended with exit code ${exitCode}.`,
-    exitCode,
-  };
+  const { exitCode, reason = '', message: words } = container.state.terminated;
+  const message = startErrors.has(reason)
+    ? `The test failed: container ${container.name} could not be started (${reason})${detail(words)}`
+    : `The test failed: container ${container.name} ended with exit code ${exitCode}.`;
+  return { kind: 'over', cause: 'TestFailed', state: 'failure', message, exitCode };
+}
+
+/** The command is missing or may not be run: the job's own fault, and no other node would do better. */
+const startErrors: ReadonlySet<string> = new Set(['StartError', 'ContainerCannotRun']);
+
+/** What a kubelet says of a container whose image it does not have. */
+const imageReasons: ReadonlySet<string> = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'ErrImageNeverPull',
+  'InvalidImageName',
+  'ImageInspectError',
+  'RegistryUnavailable',
+  'SignatureValidationFailed',
+]);
+/** Of these, what no waiting on this node will change. */
+const settledReasons: ReadonlySet<string> = new Set(['ErrImageNeverPull', 'InvalidImageName']);
+
+function imageRefused({ pod, phase }: Observation): AttemptEnd | undefined {
+  const stuck = phase === 'Pending' ? waitingContainer(pod, settledReasons) : undefined;
+  return stuck === undefined ? undefined : imageEnd(pod, stuck);
+}
+
+/** How an attempt ends whose time to start is up while an image is missing; undefined when no image is. */
+export function imagePullFailed(pod: PodShape): AttemptEnd | undefined {
+  const stuck = waitingContainer(pod, imageReasons);
+  return stuck === undefined ? undefined : imageEnd(pod, stuck);
+}
+
+/** The registry has answered, and the answer will be the same from every node. Kubelets pass its words on and have no code for it. */
+const refusedByRegistry = /not found|manifest unknown|unauthorized|denied|forbidden|no match for platform|invalid reference/i;
+
+function imageEnd({ metadata }: PodShape, { name, reason, message }: Waiting): AttemptEnd {
+  const end = infra(
+    'ImagePullFailed',
+    `The image of container ${name} of pod ${metadata.name} cannot be had (${reason})${detail(message)}`,
+  );
+  return reason === 'InvalidImageName' || refusedByRegistry.test(message) ? { ...end, final: true } : end;
+}
+
+interface Waiting {
+  readonly name: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+function waitingContainer({ status }: PodShape, reasons: ReadonlySet<string>): Waiting | undefined {
+  for (const { name, state } of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
+    const reason = state?.waiting?.reason ?? '';
+    if (reasons.has(reason)) return { name, reason, message: state?.waiting?.message ?? '' };
+  }
+  return undefined;
 }
 
 function deleted({ pod, phase, deleted: isDeleted }: Observation): AttemptEnd | undefined {

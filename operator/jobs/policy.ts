@@ -2,6 +2,9 @@
  * What the installation decides about runs, as the pure code takes it. The operator's settings have this shape (and more), so the
  * settings object itself is passed; tests take defaultPolicy and change one field. All durations are milliseconds.
  */
+import type { ArchivePolicy } from './archivePolicy.ts';
+import type { DecorationDefault } from './decorationDefaults.ts';
+import type { Preset } from './presets.ts';
 
 /** Four deadlines of a run. A run's own spec.timeouts, then its decoration_config, come before these. */
 export interface DeadlinePolicy {
@@ -25,6 +28,10 @@ export interface ProwJobPolicy {
   readonly maxRevivals: number;
   /** The link of a run: literal text with {{namespace}}, {{name}}, {{job}}, {{type}} and {{build_id}}. */
   readonly jobUrlTemplate?: string;
+  /** org/repo, org or "*" → the link of runs whose results are in a bucket, up to the bucket. */
+  readonly jobUrlPrefixes: ReadonlyMap<string, string>;
+  /** Leave gs, s3 or file out between prefix and bucket. */
+  readonly jobUrlOmitProvider: boolean;
 }
 
 export interface CleanupPolicy {
@@ -41,8 +48,14 @@ export interface JobPolicy {
   readonly podNamespace?: string;
   /** Tenant namespace → namespaces that its runs may name in spec.namespace. */
   readonly tenants: ReadonlyMap<string, readonly string[]>;
+  /** Added to pods by the labels of their run. */
+  readonly presets: readonly Preset[];
+  /** For runs that are decorated: what their decoration_config leaves empty. Later entries come before earlier ones. */
+  readonly decorationDefaults: readonly DecorationDefault[];
   readonly prowJobs: ProwJobPolicy;
   readonly cleanup: CleanupPolicy;
+  /** Absent: results are not kept. */
+  readonly archive?: ArchivePolicy;
 }
 
 const secondMs = 1000;
@@ -52,11 +65,15 @@ const hourMs = 60 * minuteMs;
 /** The values that hold where the settings say nothing. operator/config has a test that keeps both the same. */
 export const defaultPolicy: JobPolicy = {
   tenants: new Map(),
+  presets: [],
+  decorationDefaults: [],
   prowJobs: {
     maxConcurrency: 0,
     queueCapacities: new Map(),
     timeouts: { queueMs: 24 * hourMs, unscheduledMs: 5 * minuteMs, pendingMs: 10 * minuteMs, runningMs: 48 * hourMs },
     maxRevivals: 3,
+    jobUrlPrefixes: new Map(),
+    jobUrlOmitProvider: false,
   },
   cleanup: { prowJobTTLMs: 168 * hourMs, podTTLMs: 24 * hourMs, orphanAgeMs: 30 * secondMs },
 };

@@ -66,11 +66,15 @@ const isMeant = (preset: Preset, labels: Labels): boolean =>
 function applyPreset(podSpec: JobPodSpec, preset: Preset, problems: PresetProblem[]): JobPodSpec {
   const add = (path: string, own: unknown, entries: readonly Named[] | undefined): readonly Named[] | undefined =>
     addNamed({ path, own, title: presetTitle(preset), problems }, entries ?? []);
-  const containers = podSpec.containers.map((container, index): JobContainer => ({
-    ...container,
-    ...field('env', add(`containers[${index}].env`, container.env, preset.env as readonly Named[] | undefined)),
-    ...field('volumeMounts', add(`containers[${index}].volumeMounts`, container.volumeMounts, preset.volumeMounts)),
-  }));
+  const containers = podSpec.containers.map((container, index): JobContainer =>
+    isObject(container)
+      ? {
+          ...container,
+          ...field('env', add(`containers[${index}].env`, container.env, preset.env as readonly Named[] | undefined)),
+          ...field('volumeMounts', add(`containers[${index}].volumeMounts`, container.volumeMounts, preset.volumeMounts)),
+        }
+      : container,
+  );
   return {
     ...podSpec,
     containers,
@@ -91,7 +95,7 @@ function addNamed({ path, own, title, problems }: Target, entries: readonly Name
   if (own !== undefined && !Array.isArray(own)) return undefined;
   const before = (own ?? []) as readonly Named[];
   const missing = entries.filter((entry) => {
-    const present = before.find(({ name }) => name === entry.name);
+    const present = before.find((candidate) => isObject(candidate) && candidate.name === entry.name);
     if (present === undefined) return true;
     if (!sameJson(present, entry)) {
       const message = `${title} and the job itself both set ${JSON.stringify(entry.name)}; rename or remove one of them`;
@@ -108,5 +112,8 @@ function addTolerations(own: unknown, entries: readonly Fields[]): readonly Fiel
   const missing = entries.filter((entry) => !before.some((present) => sameJson(present, entry)));
   return missing.length === 0 ? undefined : [...before, ...missing];
 }
+
+/** What a job says itself has been checked by nobody. */
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
 
 const field = (name: string, value: readonly Fields[] | undefined): object => (value === undefined ? {} : { [name]: value });

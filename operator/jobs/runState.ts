@@ -24,3 +24,7 @@ export const createdMsOf = (run: ProwJob): number => timeMs(run.metadata.creatio
 /** The alias of the build cluster. */
 export const clusterOf = (run: ProwJob): string =>
   run.spec.cluster === undefined || run.spec.cluster === '' ? 'default' : run.spec.cluster;
+
+/** An abort that came when the run had ended: nothing can be done about it, but tools wait until its generation is said to be seen. */
+export const isAbortUnseen = ({ metadata, spec, status }: ProwJob): boolean =>
+  spec.abort !== undefined && metadata.generation !== undefined && (status?.observedGeneration ?? 0) < metadata.generation;

@@ -44,10 +44,11 @@ class Cluster {
   #version = 1;
 
   constructor() {
+    const refuse = () => Promise.reject(new Error('unused'));
     const access = {
       pods: this.pods,
-      writer: { create: () => Promise.reject(new Error('unused')), delete: this.#remove('pod', this.pods) },
-      client: { get: () => Promise.reject(new Error('unused')) },
+      writer: { create: refuse, patch: refuse, delete: this.#remove('pod', this.pods) },
+      client: { get: refuse },
     };
     const get = (_type: unknown, { namespace, name }: ObjectKey): Promise<never> => {
       this.reads.push(name);

@@ -2,9 +2,8 @@
  * Wires the ProwJob reconciler: which changes wake which runs, and what feeds the ledger of slots. The caches are made elsewhere;
  * summarize and podIndexers say what they must keep.
  */
-import type { BuildCluster } from '../../crds/v1/buildCluster.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
-import type { Clusters } from '../../operator/clusters/clusters.ts';
+import type { ClusterPods, Clusters } from '../../operator/clusters/clusters.ts';
 import { label } from '../../operator/jobs/labels.ts';
 import { runKeyOfPod } from '../../operator/jobs/podOwner.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
@@ -24,11 +23,8 @@ import type { EventSink } from './tell.ts';
 export interface ProwJobControllerOptions {
   readonly jobs: Store<ProwJob>;
   readonly writer: StatusWriter;
+  /** Their caches of pods come and go; runs of a cluster that comes back are looked at again. */
   readonly clusters: Clusters;
-  /** The caches of pods, one for each cluster. */
-  readonly pods: readonly Store<Pod>[];
-  /** When a build cluster appears, runs that wait for it are looked at again. */
-  readonly buildClusters?: Store<BuildCluster>;
   readonly policy: () => JobPolicy;
   readonly events: EventSink;
   readonly metrics: Metrics;
@@ -45,18 +41,18 @@ export interface ProwJobController {
 }
 
 export function prowJobController(options: ProwJobControllerOptions): ProwJobController {
-  const { jobs, pods, policy, clock, logger, metrics } = options;
+  const { jobs, clusters, policy, clock, logger, metrics } = options;
   const admission = new Admission({ limits: () => policy().prowJobs, wake: (key) => controller.enqueue(key, { priority: 'fresh' }) });
   const reconciler = new ProwJobReconciler({ ...options, admission, metrics: prowJobMetrics(metrics, admission) });
   const controller = new Controller({ name: 'prowjob', reconciler, workers: options.workers ?? 20, clock, logger, metrics });
   // The ledger first: a run that a change wakes must find it up to date.
   feed(jobs, (change) => admission.onJob(change));
-  for (const store of pods) feed(store, (change) => admission.onPod(change));
+  followPods(clusters, controller, (change) => admission.onPod(change));
   controller.watch({ store: jobs }, ({ object }) => (isComplete(object) || !isOurs(object) ? [] : [keyOf(object)]));
-  for (const store of pods) controller.watch({ store }, ({ object }) => runKeysOf(object));
-  if (options.buildClusters !== undefined) {
-    controller.watch({ store: options.buildClusters }, ({ object }) => waitingFor(jobs, object));
-  }
+  clusters.subscribe((change) => {
+    if (change.type !== 'changed') return;
+    for (const key of unfinishedOn(jobs, change)) controller.enqueue(key, { priority: 'resync' });
+  });
   const settingsChanged = (): void => {
     admission.refresh();
     for (const run of jobs.list()) if (!isComplete(run) && isOurs(run)) controller.enqueue(keyOf(run), { priority: 'resync' });
@@ -64,19 +60,44 @@ export function prowJobController(options: ProwJobControllerOptions): ProwJobCon
   return { controller, admission, settingsChanged };
 }
 
-function feed<T extends Pod | ProwJob>(store: Store<T>, take: (change: Change<T>) => void): void {
-  store.subscribe(take);
+/** Each cluster's pods feed the ledger, and wake their runs, for as long as the cluster is there. */
+function followPods(clusters: Clusters, controller: Controller, count: (change: Change<Pod>) => void): void {
+  const followed = new Map<ClusterPods, () => void>();
+  const begin = (cluster: ClusterPods): void => {
+    const { store } = cluster;
+    const ends = [feed(store, count), controller.watch({ store }, ({ object }) => runKeysOf(object))];
+    followed.set(cluster, () => {
+      for (const end of ends) end();
+    });
+  };
+  for (const cluster of clusters.caches()) begin(cluster);
+  clusters.subscribe((change) => {
+    if (change.type === 'added') begin(change.pods);
+    if (change.type !== 'removed') return;
+    followed.get(change.pods)?.();
+    followed.delete(change.pods);
+    // Nobody will tell any more when they end: only what their runs say counts from now on.
+    for (const object of change.pods.store.list()) count({ type: 'deleted', object });
+  });
+}
+
+function feed<T extends Pod | ProwJob>(store: Store<T>, take: (change: Change<T>) => void): () => void {
+  const end = store.subscribe(take);
   for (const object of store.list()) take({ type: 'added', object, initial: true });
+  return end;
 }
 
 const runKeysOf = (pod: Pod): readonly ObjectKey[] =>
   pod.metadata.labels?.[label.createdByProw] === 'true' ? [parseKey(runKeyOfPod(pod))] : [];
 
 /** Rare, so a walk over the tenant's runs is cheap enough. */
-const waitingFor = (jobs: Store<ProwJob>, cluster: BuildCluster): readonly ObjectKey[] =>
+const unfinishedOn = (
+  jobs: Store<ProwJob>,
+  { alias, namespace }: { readonly alias: string; readonly namespace: string },
+): readonly ObjectKey[] =>
   jobs
-    .list(cluster.metadata.namespace)
-    .filter((run) => !isComplete(run) && run.spec.cluster === cluster.spec.alias)
+    .list(namespace)
+    .filter((run) => !isComplete(run) && isOurs(run) && run.spec.cluster === alias)
     .map(keyOf);
 
 /**

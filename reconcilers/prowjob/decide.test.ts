@@ -1,64 +1,19 @@
 /** The decision tables of run control. The ids are those of the scenario tables of upstream's behaviour. */
 import { describe, expect, it } from 'vitest';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
-import type { ClusterLookup } from '../../operator/clusters/clusters.ts';
-import { podIndexers } from '../../operator/jobs/podOwner.ts';
-import { defaultPolicy, type JobPolicy } from '../../operator/jobs/policy.ts';
-import type { Pod } from '../../operator/kube/builtin.ts';
-import { Store } from '../../operator/runtime/store.ts';
-import { decide, type Decision } from './decide.ts';
-import { readScope } from './scope.ts';
-import { aRun, ago, ended, goesOn, hourMs, minuteMs, nowMs, pendingRun, podOf, podSpec, type PodParts } from './testing/builders.ts';
+import { aRun, ago, ended, goesOn, hourMs, minuteMs, pendingRun, podSpec } from './testing/builders.ts';
+import { decided, disrupted, evicted, finish, lose, nothing, pending, retry, running, unscheduled, type Given } from './testing/decided.ts';
 
-interface Row {
+interface Row extends Given {
   /** Id and what is given. */
   readonly name: string;
-  readonly run: ProwJob;
-  /** Pods in the cache, made for this run. */
-  readonly pods?: readonly PodParts[];
-  /** The run's pod in its last state, as the watch reported it when it was deleted. */
-  readonly lastPod?: PodParts;
-  readonly cluster?: Exclude<ClusterLookup, { state: 'ready' }>;
-  readonly policy?: Partial<JobPolicy['prowJobs']>;
   /** What must be decided; fields that are not named may be anything. */
   readonly want: object;
-}
-
-const unused = { create: () => Promise.reject(new Error('unused')), delete: () => Promise.reject(new Error('unused')) };
-
-function decided(row: Row): Decision {
-  const store = new Store<Pod>({ indexers: podIndexers });
-  const made = (parts: PodParts): Pod => podOf(row.run, parts);
-  if (row.lastPod !== undefined) {
-    store.replace([made(row.lastPod)], '1');
-    store.apply({ type: 'DELETED', object: made(row.lastPod) });
-  }
-  for (const parts of row.pods ?? []) store.apply({ type: 'ADDED', object: made(parts) });
-  const ready: ClusterLookup = { state: 'ready', access: { pods: store, writer: unused, client: { get: unused.create } } };
-  const policy = { ...defaultPolicy, prowJobs: { ...defaultPolicy.prowJobs, ...row.policy } };
-  const before = JSON.stringify(row.run);
-  const scope = readScope(row.run, { get: () => row.cluster ?? ready }, policy);
-  const decision = decide({ scope, policy, nowMs });
-  expect(JSON.stringify(row.run), 'the run is not changed').toBe(before);
-  return decision;
 }
 
 const check = (rows: readonly Row[]): void => {
   it.each(rows)('$name', (row) => expect(decided(row)).toMatchObject(row.want));
 };
-
-const finish = (state: string, reason: string) => ({ do: 'finish', state, reason });
-const nothing = { do: 'nothing' };
-/** The next attempt, once the pod of this one is out of the way. */
-const retry = (cause: string) => ({ do: 'start', plan: { number: 2, podName: 'run-2' }, end: { cause } });
-
-const evicted: PodParts = { status: { phase: 'Failed', reason: 'Evicted', message: 'low on memory' } };
-const disrupted = (reason: string): PodParts => ({
-  status: { phase: 'Failed', conditions: [{ type: 'DisruptionTarget', status: 'True', reason, message: 'made room' }] },
-});
-const running = (agoMs = 0): PodParts => ({ status: { phase: 'Running', startTime: ago(agoMs), containerStatuses: [goesOn] } });
-const pending = (agoMs: number): PodParts => ({ createdAgoMs: agoMs, status: { phase: 'Pending', startTime: ago(agoMs) } });
-const unscheduled = (agoMs: number): PodParts => ({ createdAgoMs: agoMs, status: { phase: 'Pending' } });
 
 describe('triggered', () => {
   check([
@@ -96,7 +51,43 @@ describe('triggered', () => {
       run: aRun({ createdAgoMs: 2 * minuteMs, spec: { timeouts: { queue: '1m' } } }),
       want: finish('error', 'QueueTimeout'),
     },
-    { name: 'decoration is refused, not left out', run: aRun({ spec: { decoration_config: {} } }), want: finish('error', 'InvalidSpec') },
+    {
+      name: 'decoration that clones is refused, not left out',
+      run: aRun({ spec: { decoration_config: {}, extra_refs: [{ org: 'o', repo: 'r' }] } }),
+      want: finish('error', 'InvalidSpec'),
+    },
+    { name: 'decoration without cloning runs', run: aRun({ spec: { decoration_config: {} } }), want: { do: 'start' } },
+    {
+      name: 'skip_cloning may come from the defaults',
+      run: aRun({ spec: { decoration_config: {}, extra_refs: [{ org: 'o', repo: 'r' }] } }),
+      defaults: { decorationDefaults: [{ config: { skip_cloning: true } }] },
+      want: { do: 'start' },
+    },
+    {
+      name: 'a preset that contradicts the job',
+      run: aRun(),
+      defaults: { presets: [{ env: [{ name: 'A', value: '1' }] }, { env: [{ name: 'A', value: '2' }] }] },
+      want: { ...finish('error', 'InvalidSpec'), description: expect.stringContaining('spec.pod_spec.containers[0].env') as string },
+    },
+    {
+      name: 'a paused cluster starts nothing',
+      run: aRun({ createdAgoMs: hourMs }),
+      ready: { paused: true },
+      want: { do: 'wait', afterMs: 23 * hourMs, waiting: { reason: 'ClusterPaused' } },
+    },
+    {
+      name: 'and goes on with what runs',
+      run: pendingRun(),
+      pods: [running()],
+      ready: { paused: true },
+      want: { do: 'wait', afterMs: 48 * hourMs },
+    },
+    {
+      name: 'a cluster with a place of its own for pods',
+      run: aRun(),
+      ready: { podNamespace: 'there' },
+      want: { do: 'start', plan: { podNamespace: 'there' } },
+    },
     { name: 'no pod_spec', run: aRun({ spec: { pod_spec: undefined as never } }), want: finish('error', 'InvalidSpec') },
     { name: 'no containers', run: aRun({ spec: { pod_spec: { containers: [] } } }), want: finish('error', 'InvalidSpec') },
     {
@@ -191,7 +182,7 @@ describe('pending', () => {
       name: 'one revival left',
       run: pendingRun({}, 3),
       pods: [{ ...evicted, attempt: 3 }],
-      want: { do: 'start', plan: { number: 4, podName: 'run-4' } },
+      want: lose('Evicted', 20_000),
     },
     {
       name: 'max_attempts of the run comes first',
@@ -215,16 +206,16 @@ describe('pending', () => {
       name: 'Q12 Failed, reason Terminated (node shutdown)',
       run: pendingRun(),
       pods: [{ status: { phase: 'Failed', reason: 'Terminated' } }],
-      want: finish('failure', 'TestFailed'),
+      want: retry('NodeLost'),
     },
     { name: 'preempted by the scheduler', run: pendingRun(), pods: [disrupted('PreemptionByScheduler')], want: retry('Preempted') },
     { name: 'drained through the eviction API', run: pendingRun(), pods: [disrupted('EvictionByEvictionAPI')], want: retry('Evicted') },
-    { name: 'deleted by the taint manager', run: pendingRun(), pods: [disrupted('DeletionByTaintManager')], want: retry('NodeLost') },
+    { name: 'deleted by the taint manager', run: pendingRun(), pods: [disrupted('DeletionByTaintManager')], want: retry('Evicted') },
     {
       name: 'turned down by the kubelet',
       run: pendingRun(),
       pods: [{ status: { phase: 'Failed', reason: 'OutOfcpu' } }],
-      want: retry('Preempted'),
+      want: retry('NodeRejected'),
     },
     {
       name: 'Q13 Running: wait for the running deadline',
@@ -261,10 +252,10 @@ describe('pending', () => {
     { name: 'Q22 Pending, time left', run: pendingRun(), pods: [pending(0)], want: { do: 'wait', afterMs: 10 * minuteMs } },
     { name: 'Q23 unscheduled, just created', run: pendingRun(), pods: [unscheduled(0)], want: { do: 'wait', afterMs: 5 * minuteMs } },
     {
-      name: 'a timeout that may be retried deletes the pod first',
+      name: 'a timeout that may be retried is recorded, then the pod goes',
       run: pendingRun({ spec: { retry: { on: ['Timeout'] } } }),
       pods: [unscheduled(5 * minuteMs)],
-      want: { do: 'deletePods' },
+      want: lose('UnscheduledTimeout'),
     },
     {
       name: 'and is still a timeout when the pod is gone',
@@ -294,7 +285,7 @@ describe('pending', () => {
       name: 'Q26 deleted while Running, grace long over',
       run: pendingRun(),
       pods: [{ ...running(), deletedAgoMs: minuteMs }],
-      want: retry('PodDeleted'),
+      want: lose('PodDeleted'),
     },
     { name: 'deleted, and gone', run: pendingRun(), lastPod: { ...running(), deletedAgoMs: 5_000 }, want: retry('PodDeleted') },
     {
@@ -313,13 +304,13 @@ describe('pending', () => {
       name: 'Q27 NodeLost and being deleted',
       run: pendingRun(),
       pods: [{ status: { phase: 'Running', reason: 'NodeLost' }, deletedAgoMs: minuteMs }],
-      want: retry('NodeLost'),
+      want: lose('NodeLost'),
     },
     {
-      name: 'phase Unknown: the pod goes first',
+      name: 'phase Unknown: recorded, then the pod goes',
       run: pendingRun(),
       pods: [{ status: { phase: 'Unknown' } }],
-      want: { do: 'deletePods', afterMs: 30_000 },
+      want: lose('NodeLost'),
     },
     {
       name: 'Q29 OOM in phase Failed',
@@ -371,7 +362,12 @@ describe('aborted and filtered', () => {
     { name: 'an abort beats a pod that has ended', run: pendingRun({ spec: { abort: {} } }), pods: [evicted], want: { do: 'abort' } },
     { name: 'complete and aborted: not again', run: aRun({ status: { state: 'aborted', completionTime: ago(0) } }), want: nothing },
     { name: 'F2 complete', run: aRun({ status: done }), want: nothing },
-    { name: 'complete with an abort that came too late', run: aRun({ status: done, spec: { abort: {} } }), want: nothing },
+    { name: 'complete with an abort that came too late', run: aRun({ status: done, spec: { abort: {} } }), want: { do: 'observe' } },
+    {
+      name: 'and was seen',
+      run: aRun({ status: { ...done, observedGeneration: 1 }, spec: { abort: {} } }),
+      want: nothing,
+    },
     {
       name: 'complete with a pod left behind: only the pod goes',
       run: aRun({ status: done }),

@@ -3,22 +3,18 @@
  * policy and time give the same decision, and deciding changes nothing. Slots are the one thing decided elsewhere (admission.ts).
  */
 import type { Attempt, ProwJobState, RunReason, WaitReason } from '../../crds/v1/prowJob.ts';
-import { deadlinesOf, isRetried, maxAttemptsOf } from '../../operator/jobs/deadlines.ts';
-import { planAttempt, podNamespaceOf, specProblem, type AttemptPlan } from '../../operator/jobs/podBuilder.ts';
-import {
-  deletionAskedMs,
-  phaseOfPod,
-  podOutcome,
-  podVanished,
-  type AttemptEnd,
-  type AttemptPhase,
-} from '../../operator/jobs/podOutcome.ts';
+import { deadlinesOf, isRetried, maxAttemptsOf, retryDelayMs, type Deadlines } from '../../operator/jobs/deadlines.ts';
+import { reporterFinalizer } from '../../operator/jobs/labels.ts';
+import { planAttempt, podNamespaceOf, type AttemptPlan } from '../../operator/jobs/podBuilder.ts';
+import { phaseOfPod, type AttemptEnd } from '../../operator/jobs/podOutcome.ts';
 import { isPodFinished } from '../../operator/jobs/podShape.ts';
-import type { DeadlinePolicy, JobPolicy } from '../../operator/jobs/policy.ts';
-import { createdMsOf, isAbortRequested, isComplete, isOurs } from '../../operator/jobs/runState.ts';
-import type { Pod } from '../../operator/kube/builtin.ts';
-import type { Scope } from './scope.ts';
+import type { JobPolicy } from '../../operator/jobs/policy.ts';
+import { resolveRun, runProblem, type ResolvedRun } from '../../operator/jobs/resolveRun.ts';
+import { clusterOf, createdMsOf, isAbortRequested, isAbortUnseen, isComplete, isOurs } from '../../operator/jobs/runState.ts';
 import { timeMs } from '../../operator/jobs/times.ts';
+import type { Pod } from '../../operator/kube/builtin.ts';
+import { attemptEnd, limitOf, over, testDueMs } from './attemptEnd.ts';
+import { placeOf, type Scope } from './scope.ts';
 
 export interface Waiting {
   readonly reason: WaitReason;
@@ -40,16 +36,28 @@ export type Decision =
   | { readonly do: 'wait'; readonly afterMs: number; readonly waiting?: Waiting }
   /** Record the attempt (and how the one before it ended), then create its pod. */
   | { readonly do: 'start'; readonly plan: AttemptPlan; readonly end?: AttemptEnd }
+  /** Record how the attempt ended; another one follows when its pod is out of the way and `delayMs` have passed. */
+  | { readonly do: 'lose'; readonly end: AttemptEnd; readonly delayMs: number }
   /** The attempt is recorded; its pod is not there yet. */
   | { readonly do: 'createPod'; readonly plan: AttemptPlan }
   /** The pod is there; the attempt is not recorded. */
   | { readonly do: 'adopt'; readonly pod: Pod }
   /** These pods must not run any longer. */
-  | { readonly do: 'deletePods'; readonly pods: readonly Pod[]; readonly afterMs?: number }
+  | {
+      readonly do: 'deletePods';
+      readonly pods: readonly Pod[];
+      readonly afterMs?: number;
+      /** Nobody reports them: a reporter's finalizer must not hold them. */
+      readonly release?: true;
+      /** Without grace: their node had its time and has not answered. */
+      readonly force?: true;
+    }
   /** Write the end, then delete what still runs. */
   | Finish
   /** Delete what still runs, then write the end. */
-  | { readonly do: 'abort'; readonly description: string };
+  | { readonly do: 'abort'; readonly description: string }
+  /** Write only that the newest spec was seen: it asks for nothing that can still be done. */
+  | { readonly do: 'observe' };
 
 export interface Case {
   readonly scope: Scope;
@@ -57,7 +65,12 @@ export interface Case {
   readonly nowMs: number;
 }
 
-type Rule = (given: Case) => Decision | undefined;
+/** With the run as the installation completes it: what deadlines and pods are read from. */
+interface FullCase extends Case {
+  readonly resolved: ResolvedRun;
+}
+
+type Rule = (given: FullCase) => Decision | undefined;
 
 /** A pod that is being deleted may outlive its grace by so much before the next attempt starts without waiting for it. */
 export const lostPodSlackMs = 30_000;
@@ -71,15 +84,18 @@ const rules: readonly Rule[] = [
   unknownCluster, // nobody declared it
   queueDeadline, // also while the cluster is away
   clusterUnavailable, // wait for it; nobody else's runs do
+  clusterPaused, // nothing starts there; what runs goes on
   start,
+  lostAttempt, // an attempt was recorded as lost: the next one follows
   attemptOver, // the pod has ended, is lost, or ran out of time
   podMissing, // recorded but not created: a crash between the two writes, or a refusal that passes
   podWorking, // wait for the next deadline
 ];
 
 export function decide(given: Case): Decision {
+  const full: FullCase = { ...given, resolved: resolveRun(given.scope.run, given.policy) };
   for (const rule of rules) {
-    const decision = rule(given);
+    const decision = rule(full);
     if (decision !== undefined) return decision;
   }
   return { do: 'nothing' };
@@ -93,7 +109,8 @@ function leaveAlone({ scope }: Case): Decision | undefined {
 
 function finished({ scope }: Case): Decision | undefined {
   if (!isComplete(scope.run)) return undefined;
-  return scope.livePods.length === 0 ? { do: 'nothing' } : { do: 'deletePods', pods: scope.livePods };
+  if (scope.livePods.length > 0) return { do: 'deletePods', pods: scope.livePods };
+  return isAbortUnseen(scope.run) ? { do: 'observe' } : { do: 'nothing' };
 }
 
 function abort({ scope }: Case): Decision | undefined {
@@ -108,9 +125,9 @@ function adopt({ scope }: Case): Decision | undefined {
   return scope.status.state === 'triggered' && scope.pod !== undefined ? { do: 'adopt', pod: scope.pod } : undefined;
 }
 
-function invalidSpec({ scope }: Case): Decision | undefined {
+function invalidSpec({ scope, resolved }: FullCase): Decision | undefined {
   if (scope.status.state !== 'triggered') return undefined;
-  const problem = specProblem(scope.run);
+  const problem = runProblem(resolved);
   return problem === undefined ? undefined : refuse(problem.message);
 }
 
@@ -122,7 +139,8 @@ const refuse = (message: string): Finish => ({
 });
 
 function unknownCluster({ scope }: Case): Decision | undefined {
-  if (scope.cluster.state !== 'unknown') return undefined;
+  // A run that has a pod there waits, as for a cluster that is down: somebody may declare it again.
+  if (scope.cluster.state !== 'unknown' || scope.status.state !== 'triggered') return undefined;
   return { do: 'finish', state: 'error', reason: 'UnknownCluster', description: scope.cluster.message };
 }
 
@@ -141,32 +159,82 @@ function queueDeadline(given: Case): Decision | undefined {
 export const queueLeftMs = ({ scope, policy, nowMs }: Case): number =>
   createdMsOf(scope.run) + deadlinesOf(scope.run.spec, policy.prowJobs.timeouts).queueMs - nowMs;
 
-function clusterUnavailable(given: Case): Decision | undefined {
+function clusterUnavailable(given: FullCase): Decision | undefined {
   const { cluster, status } = given.scope;
-  if (cluster.state !== 'unavailable') return undefined;
-  const afterMs = status.state === 'triggered' ? queueLeftMs(given) : 60_000;
-  return { do: 'wait', afterMs, waiting: { reason: 'ClusterUnavailable', message: cluster.message } };
+  if (cluster.state === 'ready') return undefined;
+  const waiting: Waiting = { reason: 'ClusterUnavailable', message: cluster.message };
+  if (status.state === 'triggered') return { do: 'wait', afterMs: queueLeftMs(given), waiting };
+  const leftMs = blindDeadlineMs(given) - given.nowMs;
+  if (leftMs > 0) return { do: 'wait', afterMs: leftMs, waiting };
+  const message = `Every deadline of the run has passed, and nobody could look at its pod. ${cluster.message}`;
+  return finish(over(cluster.state === 'unknown' ? 'UnknownCluster' : 'RunningTimeout', 'error', message));
 }
 
-function start({ scope, policy }: Case): Decision | undefined {
-  return scope.status.state === 'triggered' ? { do: 'start', plan: planAttempt(scope.run, 1, policy) } : undefined;
+/** When an attempt that nobody can look at must have come to its end, whatever became of it. */
+function blindDeadlineMs({ scope, policy, resolved, nowMs }: FullCase): number {
+  const { queueMs, unscheduledMs, pendingMs, runningMs } = deadlinesOf(resolved.run.spec, policy.prowJobs.timeouts);
+  return (timeMs(scope.attempts.at(-1)?.started) ?? nowMs) + queueMs + unscheduledMs + pendingMs + runningMs;
 }
 
-function attemptOver(given: Case): Decision | undefined {
-  const end = attemptEnd(given);
+function clusterPaused(given: FullCase): Decision | undefined {
+  const { cluster, run, status } = given.scope;
+  if (status.state !== 'triggered' || cluster.state !== 'ready' || cluster.paused !== true) return undefined;
+  const message = `Build cluster "${clusterOf(run)}" is paused: nothing starts there until spec.paused of its BuildCluster is taken back.`;
+  return { do: 'wait', afterMs: queueLeftMs(given), waiting: { reason: 'ClusterPaused', message } };
+}
+
+function start(given: FullCase): Decision | undefined {
+  return given.scope.status.state === 'triggered' ? { do: 'start', plan: planNext(given, 1) } : undefined;
+}
+
+const planNext = ({ scope, policy }: Case, number: number): AttemptPlan => planAttempt(scope.run, number, placeOf(scope.cluster, policy));
+
+function attemptOver(given: FullCase): Decision | undefined {
+  const { scope, nowMs } = given;
+  const deadlines = deadlinesOf(given.resolved.run.spec, given.policy.prowJobs.timeouts);
+  const end = attemptEnd(scope, deadlines, nowMs);
   if (end === undefined) return undefined;
-  const { scope, policy, nowMs } = given;
+  const last = lastWord(end, given);
+  if (last !== undefined) return last;
+  const number = nextNumber(scope);
+  const delayMs = retryDelayMs(number);
+  const { pod } = scope;
+  if (pod !== undefined && !isPodFinished(pod)) {
+    // Somebody else deleted it. Until it is gone it may still end by itself, and that counts.
+    const leftMs = graceLeftMs(pod, nowMs);
+    if (leftMs > 0) return isHeldByReporter(pod) ? { do: 'deletePods', pods: [pod], release: true } : { do: 'wait', afterMs: leftMs };
+    return { do: 'lose', end, delayMs };
+  }
+  return delayMs > 0 ? { do: 'lose', end, delayMs } : { do: 'start', plan: planNext(given, number), end };
+}
+
+/** The attempt was recorded as lost. Its pod goes, then its delay passes, then the next attempt starts. */
+function lostAttempt(given: FullCase): Decision | undefined {
+  const { scope, nowMs } = given;
+  const attempt = scope.attempts.at(-1);
+  const finishedMs = timeMs(attempt?.finished);
+  if (attempt?.cause === undefined || finishedMs === undefined) return undefined;
+  const message = scope.status.description ?? '';
+  const last = lastWord(over(attempt.cause, 'error', message), given);
+  if (last !== undefined) return last;
+  const occupied = clearTheWay(scope.pod, nowMs);
+  if (occupied !== undefined) return occupied;
+  const number = nextNumber(scope);
+  const leftMs = finishedMs + retryDelayMs(number) - nowMs;
+  return leftMs > 0 ? { do: 'wait', afterMs: leftMs } : { do: 'start', plan: planNext(given, number) };
+}
+
+/** The end of the run, where no other attempt may follow this one. */
+function lastWord(end: AttemptEnd, { scope, policy, resolved }: FullCase): Finish | undefined {
   const { spec } = scope.run;
   if (end.final === true || !isRetried(spec, end.cause)) return finish(end);
   const used = scope.attempts.length;
   if (used >= maxAttemptsOf(spec, policy)) return used <= 1 ? finish(end) : exhausted(end, used);
-  const problem = specProblem(scope.run);
-  if (problem !== undefined) return { ...refuse(problem.message), end };
-  const occupied = waitForPod(scope.pod, nowMs);
-  if (occupied !== undefined) return occupied;
-  const number = Math.max(...scope.attempts.map((attempt) => attempt.number), 0) + 1;
-  return { do: 'start', plan: planAttempt(scope.run, number, policy), end };
+  const problem = runProblem(resolved);
+  return problem === undefined ? undefined : { ...refuse(problem.message), end };
 }
+
+const nextNumber = ({ attempts }: Scope): number => Math.max(...attempts.map((attempt) => attempt.number), 0) + 1;
 
 const finish = (end: AttemptEnd): Finish => ({ do: 'finish', state: end.state, reason: end.cause, description: end.message, end });
 
@@ -178,80 +246,39 @@ const exhausted = (end: AttemptEnd, used: number): Finish => ({
   end,
 });
 
-/** Two pods of one run at a time would break its limits: the old one goes first. One that outlives its grace is not waited for. */
-function waitForPod(pod: Pod | undefined, nowMs: number): Decision | undefined {
+/**
+ * Two pods of one run at a time would break its limits: the old one goes first. A kubelet that is alive has killed it when its grace and
+ * some slack are over, so then it is removed by force; one that even survives that (somebody's finalizer) is not waited for.
+ */
+function clearTheWay(pod: Pod | undefined, nowMs: number): Decision | undefined {
   if (pod === undefined || isPodFinished(pod)) return undefined;
-  const graceEndMs = timeMs(pod.metadata.deletionTimestamp);
-  if (graceEndMs === undefined) return { do: 'deletePods', pods: [pod], afterMs: lostPodSlackMs };
-  const leftMs = graceEndMs + lostPodSlackMs - nowMs;
-  return leftMs > 0 ? { do: 'wait', afterMs: leftMs } : undefined;
-}
-
-/** How the newest attempt ended, or undefined while it goes on or has no pod yet. */
-export function attemptEnd({ scope, policy, nowMs }: Case): AttemptEnd | undefined {
-  const pod = scope.pod ?? scope.lastPod;
-  const attempt = scope.attempts.at(-1);
-  if (pod === undefined) return isFromPlank(scope) && attempt !== undefined ? podVanished(attempt.pod_name) : undefined;
-  const gone = scope.pod === undefined;
-  const outcome = podOutcome(pod, gone);
-  if (outcome.kind === 'over' && outcome.cause !== 'PodDeleted' && outcome.cause !== 'PodVanished') return outcome;
-  // A pod that was deleted because its time was up says so, however late we see it.
-  const phase = phaseOfPod(pod);
-  const endMs = deletionAskedMs(pod) ?? (gone ? undefined : nowMs);
-  const deadlines = deadlinesOf(scope.run.spec, policy.prowJobs.timeouts);
-  if (phase !== undefined && endMs !== undefined && endMs - phase.sinceMs >= limitOf(phase, deadlines)) return timedOut(phase, pod);
-  return outcome.kind === 'over' ? outcome : undefined;
-}
-
-/** Upstream's plank made the pod before it wrote anything: one that is not there now is gone. */
-const isFromPlank = ({ status }: Scope): boolean => status.attempts === undefined || status.attempts.length === 0;
-
-const limitOf = (phase: AttemptPhase, deadlines: DeadlinePolicy): number =>
-  ({ unscheduled: deadlines.unscheduledMs, pending: deadlines.pendingMs, running: deadlines.runningMs })[phase.kind];
-
-function timedOut({ kind }: AttemptPhase, { metadata, status }: Pod): AttemptEnd {
-  switch (kind) {
-    case 'unscheduled':
-      return over(
-        'UnscheduledTimeout',
-        'error',
-        `No node took pod ${metadata.name} within the unscheduled deadline.${schedulerSays(status)}`,
-      );
-    case 'pending':
-      return over(
-        'PendingTimeout',
-        'error',
-        `Pod ${metadata.name} did not begin to run within the pending deadline.${containersSay(status)}`,
-      );
-    case 'running':
-      return over('RunningTimeout', 'aborted', `Pod ${metadata.name} was stopped: it ran longer than the running deadline allows.`);
+  const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata;
+  if (deletionTimestamp === undefined || isHeldByReporter(pod)) {
+    return { do: 'deletePods', pods: [pod], afterMs: lostPodSlackMs, release: true };
   }
+  const leftMs = graceLeftMs(pod, nowMs);
+  if (leftMs > 0) return { do: 'wait', afterMs: leftMs };
+  return deletionGracePeriodSeconds === 0 ? undefined : { do: 'deletePods', pods: [pod], afterMs: lostPodSlackMs, force: true };
 }
 
-const over = (cause: RunReason, state: ProwJobState, message: string): AttemptEnd => ({ kind: 'over', cause, state, message });
-
-function schedulerSays(status: Pod['status']): string {
-  const message = status?.conditions?.find((condition) => condition.type === 'PodScheduled' && condition.status === 'False')?.message;
-  return hasText(message) ? ` ${message}` : '';
+/** What is left of the time that a pod has for its end; 0 also when nobody has asked for its end. */
+function graceLeftMs({ metadata }: Pod, nowMs: number): number {
+  const graceEndMs = timeMs(metadata.deletionTimestamp);
+  return graceEndMs === undefined ? 0 : Math.max(0, graceEndMs + lostPodSlackMs - nowMs);
 }
 
-function containersSay(status: Pod['status']): string {
-  const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
-  const stuck = all.find((container) => container.state?.waiting?.reason !== undefined);
-  const waiting = stuck?.state?.waiting;
-  if (stuck === undefined || waiting === undefined) return '';
-  return ` Container ${stuck.name}: ${waiting.reason ?? ''}${hasText(waiting.message) ? ` (${waiting.message})` : ''}.`;
-}
+const isHeldByReporter = ({ metadata }: Pod): boolean =>
+  metadata.deletionTimestamp !== undefined && metadata.finalizers?.includes(reporterFinalizer) === true;
 
-function podMissing(given: Case): Decision | undefined {
-  const { scope, policy, nowMs } = given;
+function podMissing(given: FullCase): Decision | undefined {
+  const { scope, policy, resolved, nowMs } = given;
   const attempt = scope.attempts.at(-1);
   if (scope.pod !== undefined) return undefined;
-  const problem = specProblem(scope.run);
+  const problem = runProblem(resolved);
   if (problem !== undefined) return refuse(problem.message);
-  if (attempt === undefined) return { do: 'start', plan: planAttempt(scope.run, 1, policy) };
+  if (attempt === undefined) return { do: 'start', plan: planNext(given, 1) };
   const leftMs = podDeadlineMs(attempt, deadlinesOf(scope.run.spec, policy.prowJobs.timeouts), nowMs) - nowMs;
-  const podNamespace = attempt.pod_namespace ?? podNamespaceOf(scope.run, policy);
+  const podNamespace = attempt.pod_namespace ?? podNamespaceOf(scope.run, placeOf(scope.cluster, policy));
   if (leftMs > 0)
     return { do: 'createPod', plan: { number: attempt.number, podName: attempt.pod_name, podNamespace, buildId: attempt.build_id } };
   const because = scope.status.waiting?.message ?? '';
@@ -260,13 +287,16 @@ function podMissing(given: Case): Decision | undefined {
 }
 
 /** An attempt whose pod is refused again and again has as long as a run in the queue. */
-const podDeadlineMs = (attempt: Attempt, deadlines: DeadlinePolicy, nowMs: number): number =>
+const podDeadlineMs = (attempt: Attempt, deadlines: Deadlines, nowMs: number): number =>
   (timeMs(attempt.started) ?? nowMs) + deadlines.queueMs;
 
-function podWorking({ scope, policy, nowMs }: Case): Decision | undefined {
-  const phase = scope.pod === undefined ? undefined : phaseOfPod(scope.pod);
-  if (phase === undefined) return undefined;
-  return { do: 'wait', afterMs: phase.sinceMs + limitOf(phase, deadlinesOf(scope.run.spec, policy.prowJobs.timeouts)) - nowMs };
+function podWorking({ scope, policy, resolved, nowMs }: FullCase): Decision | undefined {
+  const { pod } = scope;
+  const phase = pod === undefined ? undefined : phaseOfPod(pod);
+  if (pod === undefined || phase === undefined) return undefined;
+  const deadlines = deadlinesOf(resolved.run.spec, policy.prowJobs.timeouts);
+  const dueMs = Math.min(phase.sinceMs + limitOf(phase, deadlines), testDueMs(pod, deadlines) ?? Infinity);
+  return { do: 'wait', afterMs: dueMs - nowMs };
 }
 
 const hasText = (text: string | undefined): text is string => text !== undefined && text !== '';

@@ -20,7 +20,7 @@ beforeEach(() => {
   pods = new Store<Pod>({ indexers: podIndexers });
   isLeading = true;
   const clock = new FakeClock(nowMs);
-  showRunGauges({ metrics, jobs, pods: [pods], policy: () => defaultPolicy, clock, isLeading: () => isLeading });
+  showRunGauges({ metrics, jobs, pods: () => [pods], policy: () => defaultPolicy, clock, isLeading: () => isLeading });
 });
 
 const value = (name: string, labels: Record<string, string> = {}): Promise<number | undefined> => metrics.value(name, labels);

@@ -5,6 +5,7 @@
  */
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { deadlinesOf } from '../../operator/jobs/deadlines.ts';
+import { resolveRun } from '../../operator/jobs/resolveRun.ts';
 import { phaseOfPod } from '../../operator/jobs/podOutcome.ts';
 import { ownerOf, runKeyOf } from '../../operator/jobs/podOwner.ts';
 import { isPodFinished, type PodShape } from '../../operator/jobs/podShape.ts';
@@ -20,13 +21,15 @@ import { timeMs } from '../../operator/jobs/times.ts';
 export interface RunGaugesOptions {
   readonly metrics: Metrics;
   readonly jobs: Pick<StoreReader<ProwJob>, 'list' | 'size'>;
-  /** The caches of pods, one for each cluster; they need podIndexers. */
-  readonly pods: readonly Pick<StoreReader<Pod>, 'list' | 'byIndex' | 'size'>[];
+  /** The caches of pods that exist now, one for each cluster; they need podIndexers. */
+  readonly pods: () => readonly PodCache[];
   readonly policy: () => JobPolicy;
   readonly clock: Clock;
   /** Only the leader shows figures: sums over replicas would count everything twice. */
   readonly isLeading: () => boolean;
 }
+
+type PodCache = Pick<StoreReader<Pod>, 'list' | 'byIndex' | 'size'>;
 
 type RunLabels = 'job_namespace' | 'type' | 'state' | 'cluster';
 
@@ -83,15 +86,16 @@ export function showRunGauges(options: RunGaugesOptions): void {
     heldBack.show(census.heldBack);
     overdue.show(census.overdue);
     longestWait.set(census.longestWaitMs / 1000);
-    phases.show(countPods(leading ? pods.flatMap((store) => store.list()) : []));
+    phases.show(countPods(leading ? pods().flatMap((store) => store.list()) : []));
     existingRuns.set(leading ? jobs.size : 0);
-    existingPods.set(leading ? pods.reduce((sum, store) => sum + store.size, 0) : 0);
+    existingPods.set(leading ? pods().reduce((sum, store) => sum + store.size, 0) : 0);
   });
 }
 
 function takeCensus(all: readonly ProwJob[], { pods, policy, clock }: RunGaugesOptions): Census {
+  const caches = pods();
   const nowMs = clock.now();
-  const { timeouts } = policy().prowJobs;
+  const now = policy();
   const census: Census = {
     runs: new Tally(),
     heldBack: new Tally(),
@@ -105,14 +109,14 @@ function takeCensus(all: readonly ProwJob[], { pods, policy, clock }: RunGaugesO
     if (isComplete(run) || !isOurs(run)) continue;
     if (waiting !== undefined) census.heldBack.add({ reason: waiting.reason, cluster });
     if (state === 'triggered' && !isAbortRequested(run)) census.longestWaitMs = Math.max(census.longestWaitMs, nowMs - createdMsOf(run));
-    const pod = state === 'triggered' ? undefined : podOf(run, pods);
-    const due = dueOf(run, pod, deadlinesOf(run.spec, timeouts));
+    const pod = state === 'triggered' ? undefined : podOf(run, caches);
+    const due = dueOf(run, pod, deadlinesOf(resolveRun(run, now).run.spec, now.prowJobs.timeouts));
     if (due !== undefined) census.overdue.raise({ phase: due.deadline }, Math.max(0, nowMs - due.atMs) / 1000);
   }
   return census;
 }
 
-function podOf(run: ProwJob, pods: RunGaugesOptions['pods']): Pod | undefined {
+function podOf(run: ProwJob, pods: readonly PodCache[]): Pod | undefined {
   const { attempts, pod_name } = statusOf(run);
   const name = attempts?.at(-1)?.pod_name ?? pod_name;
   for (const store of pods) {

@@ -357,9 +357,9 @@ describe('refusals', () => {
     await world.client.delete(buildClusters, key('gpu'));
   });
 
-  it('a decorated run ends with InvalidSpec instead of running undecorated', async () => {
+  it('a decorated run that wants a clone ends with InvalidSpec instead of running without it', async () => {
     await start();
-    await world.createRun('decorated', { decoration_config: { timeout: '1h' } });
+    await world.createRun('decorated', { decoration_config: { timeout: '1h' }, extra_refs: [{ org: 'acme', repo: 'widget' }] });
     const done = await world.untilState('decorated', 'error');
     expect(done.status).toMatchObject({ reason: 'InvalidSpec', description: expect.stringContaining('spec.decoration_config') });
   });

@@ -9,6 +9,7 @@ import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { Clusters, PodAccess } from '../../operator/clusters/clusters.ts';
 import type { AttemptPlan } from '../../operator/jobs/podBuilder.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
+import { resolveRun } from '../../operator/jobs/resolveRun.ts';
 import { isAbortRequested, statusOf } from '../../operator/jobs/runState.ts';
 import { changedFields } from '../../operator/jobs/statusPatch.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
@@ -79,24 +80,34 @@ export class ProwJobReconciler implements Reconciler {
         return this.#start(decision, pass);
       case 'createPod':
         return this.#createPod(decision.plan, pass);
+      case 'lose':
+        await this.#write(pass, { kind: 'lost', end: decision.end, delayMs: decision.delayMs });
+        this.#deps.metrics.attempt(decision.end.cause);
+        return { requeueAfterMs: 0 };
       case 'adopt':
         await this.#write(pass, { kind: 'adopted', pod: decision.pod });
         return {};
-      case 'deletePods':
-        await deletePods(decision.pods, accessOf(pass.scope), pass.ctx.signal);
-        return decision.afterMs === undefined ? {} : { requeueAfterMs: decision.afterMs };
+      case 'observe':
+        await this.#write(pass, { kind: 'observed' });
+        return {};
+      case 'deletePods': {
+        const { do: _do, afterMs, ...what } = decision;
+        await deletePods({ ...what, access: accessOf(pass.scope), signal: pass.ctx.signal });
+        return afterMs === undefined ? {} : { requeueAfterMs: afterMs };
+      }
       case 'finish':
         await this.#finish(decision, pass);
         return {};
       case 'abort':
-        if (pass.scope.livePods.length > 0) await deletePods(pass.scope.livePods, accessOf(pass.scope), pass.ctx.signal);
+        await this.#deleteLivePods(pass);
         await this.#write(pass, { kind: 'finished', state: 'aborted', reason: 'Aborted', description: decision.description });
         return {};
     }
   }
 
   async #wait(waiting: Waiting | undefined, afterMs: number, pass: Pass): Promise<Result> {
-    if (waiting?.reason === 'ClusterUnavailable' && pass.scope.status.state === 'triggered') {
+    const isHeldByCluster = waiting?.reason === 'ClusterUnavailable' || waiting?.reason === 'ClusterPaused';
+    if (isHeldByCluster && pass.scope.status.state === 'triggered') {
       this.#deps.admission.standBack(pass.scope.run.metadata.uid ?? '');
     }
     await this.#write(pass, { kind: 'waiting', ...(waiting === undefined ? {} : { waiting }) });
@@ -119,7 +130,7 @@ export class ProwJobReconciler implements Reconciler {
     // The last look before the only step that cannot be taken back.
     const latest = this.#deps.jobs.get(keyOf(pass.scope.run));
     if (latest === undefined || isAbortRequested(latest)) return { requeueAfterMs: 0 };
-    const { run } = pass.scope;
+    const { run } = resolveRun(pass.scope.run, pass.policy);
     const outcome = await createPod({ run, plan, access: accessOf(pass.scope), signal: pass.ctx.signal });
     switch (outcome.kind) {
       case 'created':
@@ -133,7 +144,7 @@ export class ProwJobReconciler implements Reconciler {
         return {};
       case 'held':
         this.#deps.metrics.podRefused(false);
-        await this.#write(pass, { kind: 'waiting', waiting: { reason: 'ClusterUnavailable', message: outcome.message } });
+        await this.#write(pass, { kind: 'waiting', waiting: { reason: outcome.reason, message: outcome.message } });
         if (outcome.error === undefined) return { requeueAfterMs: 60_000 };
         throw retryLater(outcome.message, outcome.error);
     }
@@ -148,7 +159,11 @@ export class ProwJobReconciler implements Reconciler {
 
   async #finish({ do: _do, ...news }: Finish, pass: Pass): Promise<void> {
     await this.#write(pass, { kind: 'finished', ...news });
-    if (pass.scope.livePods.length > 0) await deletePods(pass.scope.livePods, accessOf(pass.scope), pass.ctx.signal);
+    await this.#deleteLivePods(pass);
+  }
+
+  async #deleteLivePods({ scope, ctx }: Pass): Promise<void> {
+    if (scope.livePods.length > 0) await deletePods({ pods: scope.livePods, access: accessOf(scope), signal: ctx.signal });
   }
 
   /** The one place that writes status. Returns the pass as it is after the write; nothing is sent when nothing changed. */

@@ -3,7 +3,7 @@
  */
 import type { Attempt, ProwJob, ProwJobStatus } from '../../crds/v1/prowJob.ts';
 import type { ClusterLookup, Clusters, PodAccess } from '../../operator/clusters/clusters.ts';
-import { podNamespaceOf } from '../../operator/jobs/podBuilder.ts';
+import { podNamespaceOf, type PlacePolicy } from '../../operator/jobs/podBuilder.ts';
 import { mayHostPod, ownerOf, runKeyOf } from '../../operator/jobs/podOwner.ts';
 import { isPodFinished } from '../../operator/jobs/podShape.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
@@ -26,25 +26,30 @@ export interface Scope {
   readonly livePods: readonly Pod[];
 }
 
-export function readScope(run: ProwJob, clusters: Clusters, policy: JobPolicy): Scope {
+export function readScope(run: ProwJob, clusters: Pick<Clusters, 'get'>, policy: JobPolicy): Scope {
   const status = statusOf(run);
   const cluster = clusters.get(clusterOf(run), run.metadata.namespace ?? '');
   const attempts = attemptsOf(run, status);
   const base = { run, status, cluster, attempts };
   if (cluster.state !== 'ready') return { ...base, pod: undefined, lastPod: undefined, livePods: [] };
+  const place = placeOf(cluster, policy);
   const latest = attempts.at(-1);
   const name = latest?.pod_name ?? run.metadata.name;
   const own = cluster.access.pods
     .byIndex('run', runKeyOf(run))
-    .filter((pod) => ownerOf(pod, run) === 'own' && mayHostPod(run, pod.metadata.namespace ?? '', policy));
+    .filter((pod) => ownerOf(pod, run) === 'own' && mayHostPod(run, pod.metadata.namespace ?? '', place));
   const pod = own.find(
     ({ metadata }) => metadata.name === name && (metadata.namespace ?? '') === (latest?.pod_namespace ?? metadata.namespace ?? ''),
   );
-  const place = latest?.pod_namespace ?? podNamespaceOf(run, policy);
-  const lastPod = pod === undefined && latest !== undefined ? lastPodOf(run, { namespace: place, name }, cluster.access) : undefined;
+  const namespace = latest?.pod_namespace ?? podNamespaceOf(run, place);
+  const lastPod = pod === undefined && latest !== undefined ? lastPodOf(run, { namespace, name }, cluster.access) : undefined;
   const livePods = own.filter((candidate) => !isPodFinished(candidate) && candidate.metadata.deletionTimestamp === undefined);
   return { ...base, pod, lastPod, livePods };
 }
+
+/** Where pods go on this cluster: a build cluster may have a place of its own for them. */
+export const placeOf = (cluster: ClusterLookup, policy: PlacePolicy): PlacePolicy =>
+  cluster.state === 'ready' && cluster.podNamespace !== undefined ? { podNamespace: cluster.podNamespace, tenants: new Map() } : policy;
 
 function attemptsOf(run: ProwJob, status: ProwJobStatus): readonly Attempt[] {
   if (status.attempts !== undefined && status.attempts.length > 0) return status.attempts;

@@ -7,7 +7,9 @@ import type { AttemptPlan } from '../../operator/jobs/podBuilder.ts';
 import type { AttemptEnd } from '../../operator/jobs/podOutcome.ts';
 import { buildIdOfPod } from '../../operator/jobs/podOwner.ts';
 import type { PodShape } from '../../operator/jobs/podShape.ts';
+import { unsupportedDecoration } from '../../operator/jobs/podDecoration.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
+import { resolveRun } from '../../operator/jobs/resolveRun.ts';
 import { createdMsOf } from '../../operator/jobs/runState.ts';
 import { removeCondition, setCondition } from '../../operator/runtime/conditions.ts';
 import type { Waiting } from './decide.ts';
@@ -17,6 +19,10 @@ import { stamp } from '../../operator/jobs/times.ts';
 export type News =
   /** A new attempt is about to get its pod. `end` is how the one before it ended. */
   | { readonly kind: 'started'; readonly plan: AttemptPlan; readonly end?: AttemptEnd }
+  /** The newest attempt is lost; the next one follows in so long. */
+  | { readonly kind: 'lost'; readonly end: AttemptEnd; readonly delayMs: number }
+  /** The newest spec asks for nothing that can still be done. */
+  | { readonly kind: 'observed' }
   /** A pod is there that no attempt was recorded for. */
   | { readonly kind: 'adopted'; readonly pod: PodShape }
   /** It waits, or (without waiting) does not wait any more. */
@@ -34,12 +40,17 @@ export interface Moment {
   readonly nowMs: number;
 }
 
+type Conditions = NonNullable<ProwJobStatus['conditions']>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function statusAfter(scope: Scope, news: News, moment: Moment): ProwJobStatus {
   switch (news.kind) {
     case 'started':
       return started(scope, news, moment);
+    case 'lost':
+      return lost(scope, news, moment);
+    case 'observed':
+      return { ...scope.status, ...observedGeneration(scope.run) };
     case 'adopted':
       return adopted(scope, news.pod, moment);
     case 'waiting':
@@ -62,6 +73,18 @@ function started(scope: Scope, { plan, end }: { readonly plan: AttemptPlan; read
     end === undefined ? 'The pod of the run is being started.' : `Attempt ${plan.number} is being started. ${end.message}`;
   const status = running(scope, plan.buildId, description, moment);
   return { ...status, attempts, pod_name: plan.podName, ...(attempts.length > 1 ? { pod_revival_count: attempts.length - 1 } : {}) };
+}
+
+function lost(scope: Scope, { end, delayMs }: { readonly end: AttemptEnd; readonly delayMs: number }, { nowMs }: Moment): ProwJobStatus {
+  const when = delayMs > 0 ? ` in ${Math.round(delayMs / 1000)} s` : '';
+  const description = `Attempt ${scope.attempts.at(-1)?.number ?? 1} was lost: ${end.message} Another one follows${when}.`;
+  const { waiting: _over, ...before } = base(scope);
+  return {
+    ...before,
+    attempts: closeLast(scope, end, nowMs),
+    description,
+    conditions: progressing(scope, { reason: 'Retrying', message: description, stalled: false }, nowMs),
+  };
 }
 
 function adopted(scope: Scope, pod: PodShape, moment: Moment): ProwJobStatus {
@@ -89,8 +112,24 @@ function running(scope: Scope, buildId: string, description: string, { policy, n
     pendingTime: before.pendingTime ?? stamp(nowMs),
     build_id: buildId,
     ...(url === undefined ? {} : { url }),
-    conditions: progressing(scope, { reason: 'Running', message: description, stalled: false }, nowMs),
+    conditions: withUnsupported(scope, progressing(scope, { reason: 'Running', message: description, stalled: false }, nowMs), {
+      policy,
+      nowMs,
+    }),
   };
+}
+
+/** What the run asks for and does not get, said with the start and kept until the end. */
+function withUnsupported(scope: Scope, conditions: Conditions, { policy, nowMs }: Moment): Conditions {
+  const fields = unsupportedDecoration(resolveRun(scope.run, policy).run.spec.decoration_config);
+  if (fields.length === 0) return removeCondition(conditions, 'Unsupported');
+  const message = `This version does not act on: ${fields.join(', ')}. The pod runs without helper containers.`;
+  const { run } = scope;
+  return setCondition(
+    conditions,
+    { type: 'Unsupported', status: 'True', reason: 'FieldsIgnored', message, ...observedGeneration(run) },
+    nowMs,
+  );
 }
 
 function waiting(scope: Scope, news: Waiting | undefined, { nowMs }: Moment): ProwJobStatus {
@@ -105,7 +144,7 @@ function waiting(scope: Scope, news: Waiting | undefined, { nowMs }: Moment): Pr
     };
   }
   const { reason, message } = news;
-  const stalled = reason === 'QueueUnknown' || reason === 'ClusterUnavailable';
+  const stalled = reason === 'QueueUnknown' || reason === 'ClusterUnavailable' || reason === 'PodRefused';
   return { ...rest, waiting: { reason, message }, conditions: progressing(scope, { reason, message, stalled }, nowMs) };
 }
 
@@ -142,11 +181,7 @@ interface Progress {
   readonly stalled: boolean;
 }
 
-function progressing(
-  { run, status }: Scope,
-  { reason, message, stalled }: Progress,
-  nowMs: number,
-): NonNullable<ProwJobStatus['conditions']> {
+function progressing({ run, status }: Scope, { reason, message, stalled }: Progress, nowMs: number): Conditions {
   const cut = { reason, message, ...observedGeneration(run) };
   const ready = setCondition(status.conditions, { type: 'Ready', status: 'False', ...cut }, nowMs);
   // Never both: a tool that waits would take whichever it reads first.

@@ -22,6 +22,13 @@ export function tell(run: ProwJob, news: News, { events, logger }: { readonly ev
       if (end !== undefined) events.event(regarding, 'Warning', end.cause, `${end.message} Attempt ${plan.number} follows.`, 'Retry');
       return;
     }
+    case 'lost':
+      logger.info('Attempt lost', fieldsOf(run, news.end.cause));
+      events.event(regarding, 'Warning', news.end.cause, `${news.end.message} Another attempt follows.`, 'Retry');
+      return;
+    case 'observed':
+      logger.debug('The newest spec asks for nothing that can still be done', fieldsOf(run));
+      return;
     case 'adopted':
       logger.info('Run started', fieldsOf(run, 'PodAdopted'));
       events.event(regarding, 'Normal', 'PodAdopted', `Pod ${news.pod.metadata.name} of this run was there already.`);

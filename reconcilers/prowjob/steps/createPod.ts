@@ -7,16 +7,9 @@ import type { PodAccess } from '../../../operator/clusters/clusters.ts';
 import { buildPod, type AttemptPlan } from '../../../operator/jobs/podBuilder.ts';
 import { ownerOf } from '../../../operator/jobs/podOwner.ts';
 import { pods, type Pod } from '../../../operator/kube/builtin.ts';
-import {
-  ApiError,
-  isAlreadyExists,
-  isConflict,
-  isForbidden,
-  isNotFound,
-  isTooManyRequests,
-  isUnauthorized,
-} from '../../../operator/kube/errors.ts';
+import { ApiError, TransportError, isAlreadyExists, isNotFound } from '../../../operator/kube/errors.ts';
 import { formatKey } from '../../../operator/kube/objects.ts';
+import { refusalOf, type HeldReason } from './podRefusal.ts';
 
 export type CreateOutcome =
   | { readonly kind: 'created' }
@@ -25,16 +18,17 @@ export type CreateOutcome =
   /** For good: the message is for the user. */
   | { readonly kind: 'rejected'; readonly message: string }
   /** It will pass. With an error: try again with backoff. Without: an event will tell. */
-  | { readonly kind: 'held'; readonly message: string; readonly error?: unknown };
+  | { readonly kind: 'held'; readonly reason: HeldReason; readonly message: string; readonly error?: unknown };
 
 export interface CreateInput {
+  /** Resolved (resolveRun). */
   readonly run: ProwJob;
   readonly plan: AttemptPlan;
   readonly access: PodAccess;
   readonly signal: AbortSignal;
 }
 
-/** Throws only what says nothing about the pod: no answer came, or the API server is not well. */
+/** Throws only what has nothing to do with the API server. */
 export async function createPod(input: CreateInput): Promise<CreateOutcome> {
   const pod: Pod = buildPod(input.run, input.plan);
   try {
@@ -42,12 +36,19 @@ export async function createPod(input: CreateInput): Promise<CreateOutcome> {
     return { kind: 'created' };
   } catch (error) {
     if (isAlreadyExists(error)) return nameTaken(input, pod);
-    if (!(error instanceof ApiError)) throw error;
-    if (isPassing(error))
-      return { kind: 'held', message: `The API server did not take pod ${pod.metadata.name} yet: ${wordsOf(error)}`, error };
-    if (error.code >= 400 && error.code < 500)
-      return { kind: 'rejected', message: `The API server refused pod ${pod.metadata.name}: ${wordsOf(error)}` };
-    throw error;
+    return refused(error, pod.metadata.name);
+  }
+}
+
+function refused(error: unknown, podName: string): CreateOutcome {
+  const refusal = refusalOf(error);
+  switch (refusal.kind) {
+    case 'none':
+      throw error;
+    case 'permanent':
+      return { kind: 'rejected', message: `The API server refused pod ${podName}: ${refusal.message}` };
+    case 'passing':
+      return { kind: 'held', reason: refusal.reason, message: `${refusal.lead} pod ${podName} yet: ${refusal.message}`, error };
   }
 }
 
@@ -57,14 +58,15 @@ async function nameTaken({ run, access, signal }: CreateInput, wanted: Pod): Pro
   try {
     present = await access.client.get(pods, key, { signal });
   } catch (error) {
-    if (isNotFound(error)) return { kind: 'held', message: `Pod ${key.name} is being replaced.`, error };
+    if (isNotFound(error)) return { kind: 'held', reason: 'PodRefused', message: `Pod ${key.name} is being replaced.`, error };
+    if (error instanceof ApiError || error instanceof TransportError) return refused(error, key.name);
     throw error;
   }
   switch (ownerOf(present, run)) {
     case 'own':
       return { kind: 'found', pod: present };
     case 'former':
-      return { kind: 'held', message: `Pod ${key.name} of an earlier run with this name is still there.` };
+      return { kind: 'held', reason: 'PodRefused', message: `Pod ${key.name} of an earlier run with this name is still there.` };
     case 'stranger':
       return {
         kind: 'rejected',
@@ -72,15 +74,3 @@ async function nameTaken({ run, access, signal }: CreateInput, wanted: Pod): Pro
       };
   }
 }
-
-/** Refusals that have nothing to do with the pod itself. */
-function isPassing(error: ApiError): boolean {
-  if (isConflict(error) || isNotFound(error) || isTooManyRequests(error) || isUnauthorized(error)) return true;
-  if (error.code === 408 || error.code === 409) return true;
-  if (!isForbidden(error)) return false;
-  const text = error.status.message ?? '';
-  // A new namespace gets its default service account a moment later.
-  return text.includes('exceeded quota') || text.includes('serviceaccount "default" not found');
-}
-
-const wordsOf = (error: ApiError): string => (error.status.message ?? '') || error.message;

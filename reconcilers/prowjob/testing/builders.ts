@@ -76,15 +76,14 @@ export interface PodParts {
   readonly status?: PodStatus;
   readonly labels?: Record<string, string>;
   readonly nodeName?: string;
+  readonly finalizers?: readonly string[];
 }
 
 export function podOf(
   run: ProwJob,
-  { attempt = 1, createdAgoMs = 0, deletedAgoMs, status, labels, nodeName = 'node-1' }: PodParts = {},
+  { attempt = 1, createdAgoMs = 0, deletedAgoMs, status, labels, nodeName = 'node-1', finalizers }: PodParts = {},
 ): Pod {
-  // The pod of a decorated run is upstream's work; for these tests it looks like any other.
-  const { decoration_config: _ignored, ...spec } = run.spec;
-  const built = buildPod({ ...run, spec }, planAttempt(run, attempt, defaultPolicy));
+  const built = buildPod(run, planAttempt(run, attempt, defaultPolicy));
   return {
     ...built,
     metadata: {
@@ -92,6 +91,7 @@ export function podOf(
       uid: `pod-${run.metadata.uid!}-${attempt}`,
       creationTimestamp: ago(createdAgoMs),
       labels: { ...built.metadata.labels, ...labels },
+      ...(finalizers === undefined ? {} : { finalizers: [...finalizers] }),
       ...(deletedAgoMs === undefined ? {} : { deletionTimestamp: ago(deletedAgoMs - 30_000), deletionGracePeriodSeconds: 30 }),
     },
     spec: { ...built.spec, nodeName },

@@ -261,8 +261,6 @@ async function startOperator(inner: Transport, options: OperatorOptions): Promis
     jobs: jobs.store,
     writer: new ObjectWriter<ProwJob>(client, prowJobs, jobs.store),
     clusters: new LocalClusters(access, clusterCache.store),
-    pods: [podCache.store],
-    buildClusters: clusterCache.store,
     policy: () => policy,
     events: { event: (regarding, type, reason, note) => void events.push({ type, reason, note, name: regarding.metadata.name }) },
     metrics,
