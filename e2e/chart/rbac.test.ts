@@ -13,6 +13,7 @@ import { eventually, permissionOf, startOperatorOnSandbox, type OperatorOnSandbo
 
 /** Rights that no request of the scene below shows, and why the chart gives them. */
 const unseen = new Map([
+  ['patch prow.k8s.io/prowjobs', 'a schedule with concurrencyPolicy Replace asks its earlier run to end; none of this scene does'],
   [
     'update prow.k8s.io/periodics/finalizers',
     'the admission plugin OwnerReferencesPermissionEnforcement asks for it: runs block the deletion of their Periodic',

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { countedSlots, isSuspended, overdueMs, slotsWithoutSuccess } from './periodicHealth.ts';
+import { countedSlots, overdueMs, slotsWithoutSuccess } from './periodicHealth.ts';
+import { isSuspended } from './periodicHolds.ts';
+import { startOfSlot } from './periodicJitter.ts';
 import { parseSchedule } from './schedule.ts';
 import { newPeriodic, type PeriodicInput } from './testing/periodics.ts';
 
@@ -38,7 +40,20 @@ describe('for how many seconds a slot is overdue', () => {
     },
   ];
   it.each(rows)('$name', ({ expected, ...input }) => {
-    expect(overdueMs(newPeriodic(input), nowMs) / 1000).toBe(expected);
+    const periodic = newPeriodic(input);
+    const parsed = parseSchedule(periodic.spec);
+    if (!parsed.ok) throw new Error('the schedule of the row cannot be read');
+    expect(overdueMs(periodic, parsed.schedule, nowMs) / 1000).toBe(expected);
+  });
+
+  it('counts from the start of a slot, not from the slot, where there is jitter', () => {
+    const periodic = newPeriodic({ spec: { jitter: '10m' }, status: { ...seen, nextScheduleTimes: ['2026-01-02T12:00:00Z'] } });
+    const parsed = parseSchedule(periodic.spec);
+    if (!parsed.ok) throw new Error('the schedule cannot be read');
+    const slotMs = Date.parse('2026-01-02T12:00:00Z');
+    const startMs = startOfSlot(periodic, parsed.schedule, { sinceMs: 0, startsAtOnce: true }, slotMs);
+    expect(startMs).toBeGreaterThan(slotMs);
+    expect([overdueMs(periodic, parsed.schedule, startMs), overdueMs(periodic, parsed.schedule, startMs + 7_000)]).toEqual([0, 7_000]);
   });
 });
 

@@ -10,12 +10,18 @@ import { annotation, annotationsForSpec, labelsForSpec } from './labels.ts';
 import { stamp, timeMs } from './times.ts';
 
 /** What a run is started for. */
-export type RunCause = { readonly kind: 'slot'; readonly slotMs: number } | { readonly kind: 'manual'; readonly token: string };
+export type RunCause =
+  /** `attempt` is 2 for the first repetition of a run that ended badly. Absent: 1. */
+  { readonly kind: 'slot'; readonly slotMs: number; readonly attempt?: number } | { readonly kind: 'manual'; readonly token: string };
 
 /** Set on a Periodic by a person: each new value starts one run. */
 export const runNowAnnotation = 'prow.k8s.io/run-now';
 /** Set on a run that was started by hand: the token. */
 export const runNowTokenAnnotation = 'prow.k8s.io/run-now-token';
+/** Set on a run that repeats another of the same slot: 2 for the first repetition. */
+const slotAttemptAnnotation = 'prow.k8s.io/slot-attempt';
+/** Upstream's count of repetitions: 1 for the first. */
+const rerunLabel = 'prow.k8s.io/re-run';
 
 /** A run's name becomes a label of its pod. */
 const maxNameLength = 63;
@@ -30,15 +36,20 @@ export function runNowTokenOf(periodic: Periodic): string | undefined {
   return token.length <= longestToken ? token : `sha256:${sha256(token)}`;
 }
 
-/** `<periodic>-20260101t1000z`, with seconds where there are any; `<periodic>-now-<hash of the token>` for a start by hand. */
+/**
+ * `<periodic>-20260101t1000z`, with seconds where there are any and `-2` for the first repetition; `<periodic>-now-<hash of the token>` for
+ * a start by hand.
+ */
 export function runNameOf(periodicName: string, cause: RunCause): string {
-  const suffix = cause.kind === 'slot' ? compactTime(cause.slotMs) : `now-${sha256(cause.token).slice(0, 12)}`;
+  const suffix = cause.kind === 'slot' ? `${compactTime(cause.slotMs)}${attemptSuffix(cause)}` : `now-${sha256(cause.token).slice(0, 12)}`;
   const plain = `${periodicName}-${suffix}`;
   if (plain.length <= maxNameLength) return plain;
   const hash = sha256(periodicName).slice(0, 8);
   const kept = periodicName.slice(0, maxNameLength - suffix.length - hash.length - 2).replace(/[-.]{1,63}$/, '');
   return `${kept}-${hash}-${suffix}`;
 }
+
+const attemptSuffix = ({ attempt = 1 }: { readonly attempt?: number }): string => (attempt > 1 ? `-${attempt}` : '');
 
 function compactTime(ms: number): string {
   const digits = stamp(ms).replace(/[-:]/g, '').toLowerCase();
@@ -49,15 +60,15 @@ function compactTime(ms: number): string {
 export function buildRun(periodic: Periodic, cause: RunCause): ProwJob {
   const { jobTemplate } = periodic.spec;
   const spec = runSpec(periodic);
-  const own = cause.kind === 'slot' ? { [annotation.scheduledTime]: stamp(cause.slotMs) } : { [runNowTokenAnnotation]: cause.token };
+  const labels = { ...jobTemplate.metadata?.labels, ...(attemptOf(cause) > 1 ? { [rerunLabel]: String(attemptOf(cause) - 1) } : {}) };
   return {
     apiVersion,
     kind: 'ProwJob',
     metadata: {
       name: runNameOf(periodic.metadata.name, cause),
       ...(periodic.metadata.namespace === undefined ? {} : { namespace: periodic.metadata.namespace }),
-      labels: labelsForSpec(spec, jobTemplate.metadata?.labels),
-      annotations: { ...annotationsForSpec(spec, jobTemplate.metadata?.annotations), ...own },
+      labels: labelsForSpec(spec, labels),
+      annotations: { ...withoutOwn(annotationsForSpec(spec, jobTemplate.metadata?.annotations)), ...causeAnnotations(cause) },
       ownerReferences: [
         {
           apiVersion,
@@ -71,6 +82,20 @@ export function buildRun(periodic: Periodic, cause: RunCause): ProwJob {
     },
     spec,
   };
+}
+
+const attemptOf = (cause: RunCause): number => (cause.kind === 'slot' ? (cause.attempt ?? 1) : 1);
+
+/** By which a run is known again; a template cannot set them. */
+const ownAnnotations: ReadonlySet<string> = new Set([annotation.scheduledTime, runNowTokenAnnotation, slotAttemptAnnotation]);
+
+const withoutOwn = (annotations: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(annotations).filter(([key]) => !ownAnnotations.has(key)));
+
+function causeAnnotations(cause: RunCause): Record<string, string> {
+  if (cause.kind === 'manual') return { [runNowTokenAnnotation]: cause.token };
+  const attempt = attemptOf(cause);
+  return { [annotation.scheduledTime]: stamp(cause.slotMs), ...(attempt > 1 ? { [slotAttemptAnnotation]: String(attempt) } : {}) };
 }
 
 /** The template with what upstream's horologium fills in. */
@@ -106,6 +131,15 @@ const isOurs = (version: string): boolean => version.startsWith('prow.k8s.io/');
 
 /** The slot a run was started for; undefined when it was started by hand. */
 export const slotOfRun = (run: ProwJob): number | undefined => timeMs(run.metadata.annotations?.[annotation.scheduledTime]);
+
+/** 1 for the first run of a slot, and for a run that was started by hand. */
+export function attemptOfRun(run: ProwJob): number {
+  const attempt = Number(run.metadata.annotations?.[slotAttemptAnnotation] ?? 1);
+  return Number.isSafeInteger(attempt) && attempt > 1 ? attempt : 1;
+}
+
+/** The token a run was started by hand with; undefined for the run of a slot. */
+export const tokenOfRun = (run: ProwJob): string | undefined => run.metadata.annotations?.[runNowTokenAnnotation];
 
 export const isFinished = (run: ProwJob): boolean => run.status?.completionTime !== undefined;
 

@@ -12,6 +12,7 @@ import type { Metrics } from '../../operator/runtime/metrics.ts';
 import { ObjectWriter } from '../../operator/runtime/objectWriter.ts';
 import type { Change, Store } from '../../operator/runtime/store.ts';
 import { PeriodicReconciler, type PeriodicDeps } from './reconciler.ts';
+import { StartBudget, type StartRates } from './startBudget.ts';
 
 export interface PeriodicControllerOptions {
   readonly client: KubeClient;
@@ -20,6 +21,8 @@ export interface PeriodicControllerOptions {
   readonly prowJobs: { readonly store: Store<ProwJob> };
   readonly events: PeriodicDeps['events'];
   readonly workers: number;
+  /** Asked at each start, so that a changed setting holds at once. Absent: the default of the settings. */
+  readonly startRates?: () => StartRates;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -27,6 +30,8 @@ export interface PeriodicControllerOptions {
 
 /** Failures are tried again at least this often: a long pause would cost slots once the cause is gone. */
 const maxRetryDelayMs = 30_000;
+
+const defaultStartRates: StartRates = { onTime: 0, catchUp: 20 };
 
 export function createPeriodicController(options: PeriodicControllerOptions): Controller {
   const { client, clock, logger, metrics } = options;
@@ -37,6 +42,7 @@ export function createPeriodicController(options: PeriodicControllerOptions): Co
     runWriter: new ObjectWriter(client, prowJobs, options.prowJobs.store),
     api: client,
     events: options.events,
+    budget: new StartBudget(options.startRates ?? (() => defaultStartRates), clock),
     metrics,
   });
   const controller = new Controller({

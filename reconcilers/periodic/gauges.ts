@@ -2,9 +2,10 @@
  * What is true of the Periodics now, counted when somebody asks. Series that name a Periodic exist only while something is wrong with
  * it, the worst of them first and no more than a fixed number, so the figures do not grow with what users create.
  */
-import type { Periodic } from '../../crds/v1/periodic.ts';
-import { isSuspended, overdueMs, slotsWithoutSuccess } from '../../operator/jobs/periodicHealth.ts';
-import { ScheduleCache, scheduleSeed } from '../../operator/jobs/schedule.ts';
+import { slotWaitReasons, type Periodic } from '../../crds/v1/periodic.ts';
+import { overdueMs, slotsWithoutSuccess } from '../../operator/jobs/periodicHealth.ts';
+import { isSuspended, wasStopped } from '../../operator/jobs/periodicHolds.ts';
+import { ScheduleCache, scheduleSeed, type Schedule } from '../../operator/jobs/schedule.ts';
 import type { Clock } from '../../operator/runtime/clock.ts';
 import { findCondition } from '../../operator/runtime/conditions.ts';
 import { LiveSeries, Tally } from '../../operator/runtime/liveSeries.ts';
@@ -35,6 +36,13 @@ export function showPeriodicGauges({ metrics, periodics, clock, isLeading }: Per
   const states = new LiveSeries(
     metrics.gauge({ name: 'prow_periodics', help: 'Periodics by what they do now. Leader only.', labels: ['state'] }),
   );
+  const waiting = new LiveSeries(
+    metrics.gauge({
+      name: 'prow_periodic_slots_waiting',
+      help: 'Slots that are accepted and have not started, by what they wait for: a place (Queued, Replacing), or their turn (CatchUp, Retry). Leader only.',
+      labels: ['reason'],
+    }),
+  );
   const failures = new LiveSeries(
     metrics.gauge<Named>({
       name: 'prow_periodic_consecutive_failures',
@@ -53,7 +61,8 @@ export function showPeriodicGauges({ metrics, periodics, clock, isLeading }: Per
   metrics.beforeScrape(() => {
     const nowMs = clock.now();
     const all = isLeading() ? periodics.list() : [];
-    overdue.set(all.reduce((most, periodic) => Math.max(most, overdueMs(periodic, nowMs)), 0) / 1000);
+    overdue.set(all.reduce((most, periodic) => Math.max(most, overdueMs(periodic, scheduleOf(periodic, schedules), nowMs)), 0) / 1000);
+    waiting.show(waitTally(all, isLeading()));
     states.show(stateTally(all, nowMs, isLeading()));
     failures.show(worst(all, (periodic) => (isSuspended(periodic, nowMs) ? 0 : (periodic.status?.consecutiveFailures ?? 0)), 1));
     silence.show(worst(all, (periodic) => silentSlots(periodic, schedules, nowMs), leastSlots));
@@ -62,18 +71,37 @@ export function showPeriodicGauges({ metrics, periodics, clock, isLeading }: Per
 
 const isStalled = ({ status }: Periodic): boolean => findCondition(status?.conditions, 'Stalled')?.status === 'True';
 
+function stateOf(periodic: Periodic, nowMs: number): 'active' | 'suspended' | 'stopped' | 'stalled' {
+  if (isSuspended(periodic, nowMs)) return 'suspended';
+  if (isStalled(periodic)) return 'stalled';
+  return wasStopped(periodic) ? 'stopped' : 'active';
+}
+
 function stateTally(all: readonly Periodic[], nowMs: number, isLeading: boolean): Tally<'state'> {
-  const tally = new Tally<'state'>(isLeading ? [{ state: 'active' }, { state: 'suspended' }, { state: 'stalled' }] : []);
+  const tally = new Tally<'state'>(
+    isLeading ? [{ state: 'active' }, { state: 'suspended' }, { state: 'stopped' }, { state: 'stalled' }] : [],
+  );
   for (const periodic of all) {
-    const state = isSuspended(periodic, nowMs) ? 'suspended' : isStalled(periodic) ? 'stalled' : 'active';
-    tally.add({ state });
+    tally.add({ state: stateOf(periodic, nowMs) });
   }
   return tally;
 }
 
 function silentSlots(periodic: Periodic, schedules: ScheduleCache, nowMs: number): number {
+  const schedule = scheduleOf(periodic, schedules);
+  return schedule === undefined ? 0 : slotsWithoutSuccess(periodic, schedule, nowMs);
+}
+
+function scheduleOf(periodic: Periodic, schedules: ScheduleCache): Schedule | undefined {
   const parsed = schedules.parse(periodic.spec, scheduleSeed(periodic.metadata));
-  return parsed.ok ? slotsWithoutSuccess(periodic, parsed.schedule, nowMs) : 0;
+  return parsed.ok ? parsed.schedule : undefined;
+}
+
+/** Slots that are accepted and have not started, by what they wait for. */
+function waitTally(all: readonly Periodic[], isLeading: boolean): Tally<'reason'> {
+  const tally = new Tally<'reason'>(isLeading ? slotWaitReasons.map((reason) => ({ reason })) : []);
+  for (const { status } of all) for (const { reason } of status?.waiting ?? []) tally.add({ reason });
+  return tally;
 }
 
 /** Those with at least this value, the greatest first. */

@@ -1,5 +1,5 @@
 /** What is counted about schedules. Labels are closed sets, never names of objects. */
-import { missReasons, skipReasons, type SlotDecision } from '../../operator/jobs/periodicPlan.ts';
+import { missReasons, skipReasons, startCauses, type SlotDecision } from '../../operator/jobs/periodicDecisions.ts';
 import type { Metrics } from '../../operator/runtime/metrics.ts';
 import type { Outcome } from './steps/carryOut.ts';
 
@@ -15,9 +15,11 @@ export interface PeriodicMeter {
 export function createPeriodicMeter(metrics: Metrics): PeriodicMeter {
   const started = metrics.counter({
     name: 'prow_periodic_runs_started_total',
-    help: 'Runs created for Periodics, by what caused them: a slot of the schedule, or a start by hand.',
+    help:
+      'Runs created for Periodics, by what caused them: a slot at its time (slot), one that waited for a place (queued, replacement) or was ' +
+      'made up for (catchup), a repetition of a run that ended badly (retry), or a start by hand (manual).',
     labels: ['cause'],
-    zero: [{ cause: 'slot' }, { cause: 'manual' }],
+    zero: [...startCauses, 'manual'].map((cause) => ({ cause })),
   });
   const skipped = metrics.counter({
     name: 'prow_periodic_slots_skipped_total',
@@ -33,15 +35,15 @@ export function createPeriodicMeter(metrics: Metrics): PeriodicMeter {
   });
   const lag = metrics.histogram({
     name: 'prow_periodic_schedule_lag_seconds',
-    help: 'From a slot to the creation of its run.',
+    help: 'From the start of a slot (the slot and its jitter) to the creation of its run. Slots that waited for a place do not count.',
     buckets: lagBuckets,
   });
   return {
     started(outcome, nowMs) {
-      for (const { cause, created } of outcome.started) {
+      for (const { decision, created } of outcome.started) {
         if (!created) continue;
-        started.inc({ cause: cause.kind });
-        if (cause.kind === 'slot') lag.observe(Math.max(0, nowMs - cause.slotMs) / 1000);
+        started.inc({ cause: decision?.cause ?? 'manual' });
+        if (decision?.cause === 'slot' || decision?.cause === 'catchup') lag.observe(Math.max(0, nowMs - decision.dueMs) / 1000);
       }
     },
     settled(decisions) {

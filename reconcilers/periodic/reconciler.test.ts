@@ -238,10 +238,10 @@ describe('a run that cannot be created', () => {
 
 describe('fields this version does not act on', () => {
   it('are named, and the schedule works', async () => {
-    const world = await start('00:10:00', { spec: { jitter: '5m', concurrencyPolicy: 'Queue' } });
+    const world = await start('00:10:00', { spec: { history: { successful: 3 } } });
     expect(world.status.conditions?.find(({ type }) => type === 'Unsupported')).toMatchObject({
       status: 'True',
-      message: 'This version does not act on: spec.jitter, spec.concurrencyPolicy Queue (treated as Forbid). Everything else works.',
+      message: 'This version does not act on: spec.history. Everything else works.',
     });
     expect(world.created).toHaveLength(1);
   });

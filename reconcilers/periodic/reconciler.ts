@@ -7,29 +7,28 @@
  * moves the cursor. After that the slot is never looked at again, so a run that was cleaned up does not come back. The opposite order
  * would lose the slot. A start by hand works the same way, with its token in place of the slot.
  */
-import { periodics } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { planPeriodic, planWithoutSchedule, type PeriodicPlan } from '../../operator/jobs/periodicPlan.ts';
 import { ScheduleCache } from '../../operator/jobs/schedule.ts';
 import { changedFields } from '../../operator/jobs/statusPatch.ts';
 import { isNotFound } from '../../operator/kube/errors.ts';
-import { keyOf, type KubeObject, type ObjectKey } from '../../operator/kube/objects.ts';
-import { findCondition } from '../../operator/runtime/conditions.ts';
+import { formatKey, keyOf, type ObjectKey } from '../../operator/kube/objects.ts';
 import { asError } from '../../operator/runtime/errors.ts';
-import { withKind } from '../../operator/runtime/eventRecorder.ts';
 import type { Metrics } from '../../operator/runtime/metrics.ts';
 import type { ReconcileContext, Reconciler, Result } from '../../operator/runtime/reconciler.ts';
-import { logGivenUp, logStarted } from './log.ts';
+import { logReplaced, logSettled, logStarted } from './log.ts';
 import { createPeriodicMeter, type PeriodicMeter } from './metrics.ts';
 import { readScope, type PeriodicScope, type ScopeSources } from './scope.ts';
 import { periodicStatus } from './status.ts';
-import { carryOut, type Outcome } from './steps/carryOut.ts';
+import { carryOut, type CarryOutDeps, type Outcome } from './steps/carryOut.ts';
+import { replaceRuns, type ReplaceRunsDeps } from './steps/replaceRuns.ts';
 import type { StartRunDeps } from './steps/startRun.ts';
-import { timeMs } from '../../operator/jobs/times.ts';
+import { tell, tellReplaced, type EventSink } from './tell.ts';
 
 export interface PeriodicDeps extends Omit<ScopeSources, 'schedules' | 'runs'> {
   readonly runs: ScopeSources['runs'] & StartRunDeps['runs'];
-  readonly runWriter: StartRunDeps['runWriter'];
+  readonly runWriter: StartRunDeps['runWriter'] & ReplaceRunsDeps['runWriter'];
   readonly api: StartRunDeps['api'];
   readonly periodicWriter: {
     patchStatus(
@@ -38,7 +37,8 @@ export interface PeriodicDeps extends Omit<ScopeSources, 'schedules' | 'runs'> {
       options?: { readonly signal?: AbortSignal },
     ): Promise<unknown>;
   };
-  readonly events: { event(regarding: KubeObject, type: 'Normal' | 'Warning', reason: string, note: string, action?: string): void };
+  readonly events: EventSink;
+  readonly budget: CarryOutDeps['budget'];
   readonly metrics: Metrics;
 }
 
@@ -46,6 +46,8 @@ export class PeriodicReconciler implements Reconciler {
   readonly #deps: PeriodicDeps;
   readonly #meter: PeriodicMeter;
   readonly #schedules = new ScheduleCache();
+  /** The slot each Periodic sleeps for. It makes a difference only to how patient we are with our own backlog, never to what is right. */
+  readonly #expected = new Map<string, number>();
 
   constructor(deps: PeriodicDeps) {
     this.#deps = deps;
@@ -54,16 +56,34 @@ export class PeriodicReconciler implements Reconciler {
 
   async reconcile(key: ObjectKey, ctx: ReconcileContext): Promise<Result> {
     const scope = readScope({ ...this.#deps, schedules: this.#schedules }, key, ctx.clock.now());
-    if (scope === undefined) return {};
-    const plan: Partial<PeriodicPlan> & Pick<PeriodicPlan, 'decisions'> = scope.parsed.ok
-      ? planPeriodic({ ...scope, schedule: scope.parsed.schedule })
+    if (scope === undefined) {
+      this.#expected.delete(formatKey(key));
+      return {};
+    }
+    const plan: Partial<PeriodicPlan> & ReturnType<typeof planWithoutSchedule> = scope.parsed.ok
+      ? planPeriodic({ ...scope, schedule: scope.parsed.schedule, expectedMs: this.#expected.get(formatKey(key)) })
       : planWithoutSchedule(scope.periodic);
     const outcome = await carryOut(this.#deps, scope.periodic, plan, ctx.signal);
     this.#meter.started(outcome, ctx.clock.now());
     logStarted(scope.periodic, outcome.started, ctx.logger);
     await this.#writeStatus(scope, plan, outcome, ctx);
+    this.#expect(key, plan, outcome);
     if (outcome.error !== undefined) throw asError(outcome.error);
-    return requeue(scope.periodic, plan.wakeAtMs, ctx.clock.now());
+    await this.#replace(scope.periodic, plan.replaced, ctx);
+    return requeue(plan.wakeAtMs, outcome.waitMs, ctx.clock.now());
+  }
+
+  #expect(key: ObjectKey, plan: Partial<PeriodicPlan>, outcome: Outcome): void {
+    const nextMs = outcome.left.find(({ from }) => from === 'schedule')?.slotMs ?? plan.nextSlots?.[0];
+    if (nextMs === undefined) this.#expected.delete(formatKey(key));
+    else this.#expected.set(formatKey(key), nextMs);
+  }
+
+  /** Only after status says which slot waits for their end: a crash in between leaves the slot waiting, and the next pass asks again. */
+  async #replace(periodic: Periodic, runs: readonly ProwJob[], ctx: ReconcileContext): Promise<void> {
+    const asked = await replaceRuns(this.#deps, periodic, runs, ctx.signal);
+    logReplaced(periodic, asked, ctx.logger);
+    tellReplaced(this.#deps.events, periodic, asked);
   }
 
   /** The only write to the Periodic. Refused when somebody has changed it since we read it: then the pass is repeated. */
@@ -81,32 +101,8 @@ export class PeriodicReconciler implements Reconciler {
       throw error;
     }
     this.#meter.settled(outcome.settled);
-    logGivenUp(periodic, outcome.settled, ctx.logger);
-    this.#tell(scope, status.conditions, outcome);
-  }
-
-  /** What a person should see in kubectl describe. A run that started as planned is seen anyway. */
-  #tell(scope: PeriodicScope, conditions: Parameters<typeof findCondition>[0], outcome: Outcome): void {
-    const { events } = this.#deps;
-    const periodic = withKind(periodics, scope.periodic);
-    for (const { cause, run, created } of outcome.started) {
-      if (created && cause.kind === 'manual')
-        events.event(periodic, 'Normal', 'RunStarted', `Started ${run.metadata.name} by hand`, 'Start');
-    }
-    const skips = new Set(outcome.settled.filter((decision) => decision.outcome === 'skip').map((decision) => decision.reason));
-    if (skips.has('ActiveRun'))
-      events.event(periodic, 'Normal', 'SlotSkipped', 'A slot was skipped because an earlier run is active', 'Skip');
-    if (skips.has('MaxConcurrency'))
-      events.event(periodic, 'Normal', 'SlotSkipped', 'A slot was skipped because of spec.maxConcurrency', 'Skip');
-    for (const { reason, message } of outcome.refusals) events.event(periodic, 'Warning', reason, message, 'Start');
-    const refused = new Set<string>(outcome.refusals.map(({ reason }) => reason));
-    const misses = outcome.settled.filter((decision) => decision.outcome === 'miss' && !refused.has(decision.reason)).length;
-    if (misses > 0) events.event(periodic, 'Warning', 'SlotsMissed', `${misses} slots were missed; status.missed names the latest`, 'Miss');
-    const stalled = findCondition(conditions, 'Stalled');
-    const known = findCondition(periodic.status?.conditions, 'Stalled');
-    if (stalled?.reason === 'InvalidSchedule' && stalled.message !== known?.message) {
-      events.event(periodic, 'Warning', 'InvalidSchedule', stalled.message, 'Parse');
-    }
+    logSettled(periodic, outcome.settled, ctx.logger);
+    tell(this.#deps.events, periodic, status.conditions, outcome);
   }
 }
 
@@ -114,8 +110,7 @@ export class PeriodicReconciler implements Reconciler {
 const longestWaitMs = 600_000;
 
 /** Never before the slot: a timer that fires a moment early only means another short wait. */
-function requeue(periodic: Periodic, wakeAtMs: number | undefined, nowMs: number): Result {
-  const resumesMs = timeMs(periodic.spec.suspendUntil) ?? -Infinity;
-  const atMs = resumesMs > nowMs ? Math.min(resumesMs, wakeAtMs ?? Infinity) : wakeAtMs;
-  return atMs === undefined ? {} : { requeueAfterMs: Math.min(longestWaitMs, Math.max(0, Math.ceil(atMs - nowMs))) };
+function requeue(wakeAtMs: number | undefined, waitMs: number | undefined, nowMs: number): Result {
+  const delays = [wakeAtMs === undefined ? undefined : wakeAtMs - nowMs, waitMs].filter((delay) => delay !== undefined);
+  return delays.length === 0 ? {} : { requeueAfterMs: Math.min(longestWaitMs, Math.max(0, Math.ceil(Math.min(...delays)))) };
 }

@@ -5,7 +5,7 @@
 import { prowJobs } from '../../../crds/resources.ts';
 import type { Periodic } from '../../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../../crds/v1/prowJob.ts';
-import type { MissReason } from '../../../operator/jobs/periodicPlan.ts';
+import type { MissReason } from '../../../operator/jobs/periodicDecisions.ts';
 import { buildRun, periodicUidOf, type RunCause } from '../../../operator/jobs/periodicRun.ts';
 import { ApiError, isAlreadyExists, isInvalid } from '../../../operator/kube/errors.ts';
 import { keyOf, type ObjectKey } from '../../../operator/kube/objects.ts';

@@ -13,7 +13,13 @@ import { Store } from '../../../operator/runtime/store.ts';
 import { FakeClock } from '../../../operator/runtime/testing/fakeClock.ts';
 import { RecordingLogger } from '../../../operator/runtime/testing/recordingLogger.ts';
 import { PeriodicReconciler } from '../reconciler.ts';
+import { StartBudget, type StartRates } from '../startBudget.ts';
 import { runIndexers } from '../../../operator/jobs/runIndex.ts';
+
+interface AbortBody {
+  readonly metadata: { readonly uid?: string };
+  readonly spec: Pick<ProwJob['spec'], 'abort'>;
+}
 
 export type Plug = { readonly atWrite: number; readonly when: 'before' | 'after' };
 
@@ -27,6 +33,9 @@ export class World {
   readonly clock: FakeClock;
   /** Every creation that the server carried out. */
   readonly created: string[] = [];
+  /** Every run that was asked to end. */
+  readonly aborted: string[] = [];
+  rates: StartRates = { onTime: 0, catchUp: 0 };
   /** Every status write that the server carried out. */
   readonly patches: Partial<PeriodicStatus>[] = [];
   readonly events: string[] = [];
@@ -121,7 +130,13 @@ export class World {
           runs.record(stored);
           return stored;
         },
+        patch: async (key, patch) => {
+          const stored = await this.#write(() => this.#abort(key.name, patch.body as AbortBody));
+          runs.record(stored);
+          return stored;
+        },
       },
+      budget: new StartBudget(() => this.rates, this.clock),
       periodicWriter: {
         patchStatus: async (_key: ObjectKey, body) => {
           await this.#write(() => this.#patch(body));
@@ -155,6 +170,16 @@ export class World {
     const metadata = { ...run.metadata, uid: `run-${++this.#uid}`, creationTimestamp: this.#now(), resourceVersion: this.#next() };
     const stored: ProwJob = { ...run, metadata, status: { state: 'triggered' } };
     this.created.push(name);
+    this.runs.set(name, stored);
+    return stored;
+  }
+
+  #abort(name: string, { metadata, spec }: AbortBody): ProwJob {
+    const run = this.runs.get(name);
+    if (run === undefined || run.metadata.uid !== metadata.uid) throw failure(404, 'NotFound');
+    if (run.spec.abort !== undefined) throw failure(422, 'Invalid', 'spec.abort: an abort cannot be changed or taken back');
+    this.aborted.push(name);
+    const stored = { ...run, metadata: { ...run.metadata, resourceVersion: this.#next() }, spec: { ...run.spec, ...spec } };
     this.runs.set(name, stored);
     return stored;
   }

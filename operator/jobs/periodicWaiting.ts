@@ -1,0 +1,68 @@
+/**
+ * What becomes of slots that wait: they start when there is a place and their turn has come, or are given up when they waited too long.
+ * A queue keeps strictly to the order of slots, so one that may not start yet holds up those behind it.
+ */
+import type { StartCause } from './periodicDecisions.ts';
+import { waited, type Desk, type WaitingSlot } from './periodicDesk.ts';
+import { isPastDeadline, isPastMaxAge } from './periodicDue.ts';
+import { releasedFrom } from './periodicHolds.ts';
+import { limitOf } from './periodicLimits.ts';
+
+const causes: Readonly<Record<WaitingSlot['reason'], StartCause>> = {
+  Queued: 'queued',
+  Replacing: 'replacement',
+  CatchUp: 'catchup',
+  Retry: 'retry',
+};
+
+/** `entries`: those that waited before this plan. `blocked`: none of them may start in it. */
+export function startWaiting(desk: Desk, entries: readonly WaitingSlot[], blocked: boolean): void {
+  const isQueue = desk.spec.concurrencyPolicy === 'Queue';
+  let closed = blocked || desk.isHeld;
+  const known = new Set(desk.waiting);
+  for (const entry of turns(entries).filter((candidate) => known.has(candidate))) {
+    if (desk.runOf(entry.slotMs, entry.attempt) !== undefined) desk.start(waited(entry), causes[entry.reason], desk.nowMs);
+    else if (giveUp(desk, entry)) continue;
+    else if (entry.notBeforeMs > desk.nowMs) {
+      desk.wakeAt(entry.notBeforeMs);
+      closed ||= isQueue;
+    } else if (closed || !desk.hasPlace) closed = true;
+    else desk.start(waited(entry), causes[entry.reason], dueOf(desk, entry), entry.reason === 'CatchUp');
+  }
+  const left = desk.waiting.length > 0;
+  if (left && desk.hold.now !== 'Stopped' && desk.isHeld) desk.wakeAt(releasedFrom(desk.spec, desk.nowMs));
+}
+
+/** What replaces a run comes first: it is the latest slot, and the others are to be made up for. */
+const turns = (entries: readonly WaitingSlot[]): readonly WaitingSlot[] =>
+  entries.toSorted((a, b) => Number(b.reason === 'Replacing') - Number(a.reason === 'Replacing'));
+
+/** A slot that is made up for is late; one that had to wait for a place is not. */
+const dueOf = (desk: Desk, { reason, slotMs }: WaitingSlot): number => (reason === 'CatchUp' ? desk.startOf(slotMs) : desk.nowMs);
+
+/** Too old, or overtaken. Says when it will be. */
+function giveUp(desk: Desk, entry: WaitingSlot): boolean {
+  const { spec } = desk;
+  if (entry.attempt > 1) return giveUpRetry(desk, entry);
+  if (isPastDeadline(desk, entry.slotMs)) {
+    desk.miss(waited(entry), 'StartingDeadline');
+    return true;
+  }
+  if (entry.reason === 'CatchUp' && isPastMaxAge(desk, entry.slotMs)) {
+    desk.miss(waited(entry), 'MaxAge');
+    return true;
+  }
+  const ageMs = Math.min(limitOf(spec.startingDeadline), entry.reason === 'CatchUp' ? limitOf(spec.missedRuns?.maxAge) : Infinity);
+  desk.wakeAt(desk.startOf(entry.slotMs) + Math.ceil(ageMs) + 1);
+  return false;
+}
+
+/** A repetition is worth nothing once a later slot runs. In a queue every slot counts, so it keeps its turn. */
+function giveUpRetry(desk: Desk, entry: WaitingSlot): boolean {
+  const overtaken =
+    desk.latestStartedMs > entry.slotMs || desk.waiting.some(({ reason, slotMs }) => reason === 'Replacing' && slotMs > entry.slotMs);
+  if (desk.spec.retry === undefined) desk.drop(waited(entry), 'NoRetry');
+  else if (desk.spec.concurrencyPolicy !== 'Queue' && overtaken) desk.drop(waited(entry), 'LaterSlot');
+  else return false;
+  return true;
+}
