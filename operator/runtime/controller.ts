@@ -59,7 +59,7 @@ export class Controller {
   readonly #meter: ControllerMeter;
   readonly #timeoutMs: number;
   readonly #graceMs: number;
-  readonly #subscriptions: (() => void)[] = [];
+  readonly #subscriptions = new Set<() => void>();
   readonly #passes = new Set<AbortController>();
   #running = false;
 
@@ -83,12 +83,18 @@ export class Controller {
   /**
    * Wakes keys when objects of this cache change. Objects that are there already, or come with the first list, count as resyncs.
    * Pure mapping: `keys` is called once per change and must not block; when it throws, only that change is lost, loudly.
+   * With afterMs the keys wait that long, so that many changes in a row lead to one pass.
+   * Returns how to end it, for a cache that goes away before the controller does.
    */
-  watch<T extends KubeObject>(source: { readonly store: WatchedStore<T> }, keys: (change: WatchedChange<T>) => readonly ObjectKey[]): void {
+  watch<T extends KubeObject>(
+    source: { readonly store: WatchedStore<T> },
+    keys: (change: WatchedChange<T>) => readonly ObjectKey[],
+    options: Pick<AddOptions, 'afterMs'> = {},
+  ): () => void {
     const onChange = (change: WatchedChange<T>): void => {
       try {
         const priority = change.initial === true ? 'resync' : 'fresh';
-        for (const key of keys(change)) this.queue.add(key, { priority });
+        for (const key of keys(change)) this.queue.add(key, { ...options, priority });
       } catch (error) {
         this.#meter.panicked();
         const object = formatKey({ namespace: change.object.metadata.namespace ?? '', name: change.object.metadata.name });
@@ -99,8 +105,13 @@ export class Controller {
         });
       }
     };
-    this.#subscriptions.push(source.store.subscribe(onChange));
+    const unsubscribe = source.store.subscribe(onChange);
+    this.#subscriptions.add(unsubscribe);
     for (const object of source.store.list()) onChange({ type: 'added', object, initial: true });
+    return () => {
+      this.#subscriptions.delete(unsubscribe);
+      unsubscribe();
+    };
   }
 
   /**
@@ -128,7 +139,8 @@ export class Controller {
   }
 
   #stop(): void {
-    for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
+    for (const unsubscribe of this.#subscriptions) unsubscribe();
+    this.#subscriptions.clear();
     this.queue.stop();
   }
 
