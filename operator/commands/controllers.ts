@@ -10,9 +10,9 @@ import { backfillIndexers, createPeriodicBackfillController } from '../../reconc
 import { createPluginConfigController } from '../../reconcilers/pluginconfig/controller.ts';
 import { pluginConfigIndexers } from '../../reconcilers/pluginconfig/overlap.ts';
 import { prowJobController, summarize } from '../../reconcilers/prowjob/controller.ts';
-import { LocalClusters, defaultAlias } from '../clusters/clusters.ts';
+import { ConnectedClusters, type ConnectedClustersOptions } from '../clusters/connectedClusters.ts';
 import type { Settings } from '../config/settings.ts';
-import { label } from '../jobs/labels.ts';
+import { podSelector } from '../jobs/labels.ts';
 import { podIndexers } from '../jobs/podOwner.ts';
 import { runIndexers } from '../jobs/runIndex.ts';
 import { pods } from '../kube/builtin.ts';
@@ -40,18 +40,18 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
   const backfills = kit.informer(periodicBackfills, { ...scope, indexers: backfillIndexers });
   const plugins = kit.informer(pluginConfigs, { ...scope, indexers: pluginConfigIndexers });
   const declared = kit.informer(buildClusters, scope);
-  const podCache = kit.informer(pods, { ...podScope(options), labelSelector: `${label.createdByProw}=true`, indexers: podIndexers });
+  const podCache = kit.informer(pods, { ...podScope(options), labelSelector: podSelector, indexers: podIndexers });
 
   const access = { pods: podCache.store, writer: kit.writer(podCache), client };
   const common = { clock, logger, metrics, policy: settings };
   const start = settings();
+  const clusters = connectClusters(kit, { local: access, declared, settings });
+  manager.addInformer(clusters);
   const runs = prowJobController({
     ...common,
     jobs: jobs.store,
     writer: kit.writer(jobs),
-    clusters: new LocalClusters(access, declared.store),
-    pods: [podCache.store],
-    buildClusters: declared.store,
+    clusters,
     events,
     workers: start.prowJobs.workers,
   });
@@ -63,6 +63,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
       prowJobs: jobs,
       events,
       workers: start.periodics.workers,
+      startRates: () => ({ onTime: settings().periodics.startsPerSecond, catchUp: settings().periodics.catchUpStartsPerSecond }),
       clock,
       logger,
       metrics,
@@ -84,17 +85,20 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
   manager.addController(
     createPluginConfigController({ client, pluginConfigs: plugins, events, workers: start.pluginConfigs.workers, clock, logger, metrics }),
   );
-  manager.addController(createBuildClusterController({ client, buildClusters: declared, clock, logger, metrics }));
+  manager.addController(
+    createBuildClusterController({ client, buildClusters: declared, clusters, jobs: jobs.store, clock, logger, metrics }),
+  );
   const cleanup = cleanupControllers({
     ...common,
     jobs: jobs.store,
     writer: kit.writer(jobs),
     client,
     periodics: schedules.store,
-    clusters: [{ alias: defaultAlias, store: podCache.store, access }],
+    clusters,
     workers: start.cleanup.workers,
   });
   for (const each of cleanup.controllers) manager.addController(each);
+  manager.addService({ name: 'cleanup of build clusters', leaderOnly: true, run: cleanup.cleanElsewhere });
   const caches = {
     jobs: jobs.store,
     periodics: schedules.store,
@@ -102,16 +106,41 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     pluginConfigs: plugins.store,
     buildClusters: declared.store,
   };
-  showGauges(kit, { ...caches, pods: podCache.store }, settings);
+  showGauges(kit, { ...caches, pods: () => clusters.caches().map(({ store }) => store) }, settings);
   return {
     settingsChanged: () => {
       if (settings() !== options.settings()) {
         logger.warn('podNamespace or tenants name namespaces that this process does not watch; they take effect at the next start');
       }
+      clusters.settingsChanged();
       runs.settingsChanged();
       cleanup.settingsChanged();
     },
   };
+}
+
+interface ClusterParts extends Pick<ConnectedClustersOptions, 'local' | 'declared'> {
+  readonly settings: () => Settings;
+}
+
+function connectClusters(kit: OperatorKit, { settings, ...parts }: ClusterParts): ConnectedClusters {
+  const { client, elector, manager, clock, logger, metrics } = kit;
+  return new ConnectedClusters({
+    ...parts,
+    client,
+    clock,
+    logger,
+    metrics,
+    podSelector,
+    podIndexers,
+    workers: settings().prowJobs.workers,
+    isLeading: () => manager.phase === 'leading',
+    podNamespaceOf: (tenant) => {
+      const { podNamespace, tenants } = settings();
+      return (tenants.get(tenant)?.length ?? 0) > 0 ? undefined : (podNamespace ?? tenant);
+    },
+    ...(elector === undefined ? {} : { beforeWrite: elector.guard }),
+  });
 }
 
 /** Pods may run outside the watched namespace when the settings say so; then they are watched wherever they are. */

@@ -53,7 +53,7 @@ presets:
 decorationDefaults:
   - config: {timeout: 2h, grace_period: 15s, default_memory_request: 1Gi}
   - {repo: acme/widget, cluster: gpu, config: {scheduling_options: {affinity: {nodeAffinity: {}}, tolerations: [{key: gpu}]}}}
-periodics: {workers: 7}
+periodics: {workers: 7, startsPerSecond: 50, catchUpStartsPerSecond: 5}
 periodicBackfills: {workers: 6}
 pluginConfigs: {workers: 2}
 cleanup: {workers: 3, prowJobTTL: 24h, podTTL: 1h, orphanAge: 1m}
@@ -98,7 +98,7 @@ server: {host: 127.0.0.1, port: 0}
         config: { scheduling_options: { affinity: { nodeAffinity: {} }, tolerations: [{ key: 'gpu' }] } },
       },
     ],
-    periodics: { workers: 7 },
+    periodics: { workers: 7, startsPerSecond: 50, catchUpStartsPerSecond: 5 },
     periodicBackfills: { workers: 6 },
     pluginConfigs: { workers: 2 },
     cleanup: { workers: 3, prowJobTTLMs: 1440 * minuteMs, podTTLMs: 60 * minuteMs, orphanAgeMs: minuteMs },
@@ -139,6 +139,11 @@ const faults: readonly { readonly name: string; readonly text: string; readonly 
   },
   {
     name: 'too few',
+    text: 'periodics: {startsPerSecond: -1}',
+    want: ['settings.yaml:1:30: periodics.startsPerSecond: must be between 0 and 1000000, found -1'],
+  },
+  {
+    name: 'no worker for periodics',
     text: 'periodics: {workers: 0}',
     want: ['settings.yaml:1:22: periodics.workers: must be between 1 and 1000000, found 0'],
   },

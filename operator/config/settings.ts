@@ -74,6 +74,12 @@ export const settingsFileSchema = Type.Object(
     }),
     periodics: section('How schedules are followed.', {
       workers: count('Periodics that are looked at concurrently.', 20, 1),
+      startsPerSecond: count('Slots on time that may start within a second in one namespace. 0: no limit.', 0, 0),
+      catchUpStartsPerSecond: count(
+        'Slots that may be made up for within a second in one namespace, after a time when nobody looked. They never delay slots on time. 0: no limit.',
+        20,
+        0,
+      ),
     }),
     periodicBackfills: section('How PeriodicBackfills are followed.', {
       workers: count('PeriodicBackfills that are looked at concurrently.', 4, 1),
@@ -142,7 +148,12 @@ export interface Settings {
     readonly jobUrlPrefixes: ReadonlyMap<string, string>;
     readonly jobUrlOmitProvider: boolean;
   };
-  readonly periodics: { readonly workers: number };
+  readonly periodics: {
+    readonly workers: number;
+    /** In each namespace; 0 = no limit. */
+    readonly startsPerSecond: number;
+    readonly catchUpStartsPerSecond: number;
+  };
   readonly periodicBackfills: { readonly workers: number };
   readonly pluginConfigs: { readonly workers: number };
   readonly cleanup: { readonly workers: number; readonly prowJobTTLMs: number; readonly podTTLMs: number; readonly orphanAgeMs: number };
