@@ -22,24 +22,30 @@ const horizonDays = 9 * 366;
 /** Two changes a year in that time, and the cuts of long segments. */
 const horizonSegments = 64;
 
+/** Small on purpose: a cluster can hold thousands of schedules, each different. */
 export class Calendar {
-  readonly #fields: CronFields;
   readonly #zone: ZoneRules;
   readonly #dst: DstPolicy;
-  /** Minutes of a day, rising. */
+  readonly #eitherDay: boolean;
+  readonly #everyHour: boolean;
+  /** Rising. */
   readonly #minutes: readonly number[];
-  readonly #months: ReadonlySet<number>;
-  readonly #daysOfMonth: ReadonlySet<number>;
-  readonly #daysOfWeek: ReadonlySet<number>;
+  readonly #hours: readonly number[];
+  /** Bit n stands for the number n. */
+  readonly #months: number;
+  readonly #daysOfMonth: number;
+  readonly #daysOfWeek: number;
 
   constructor(fields: CronFields, zone: ZoneRules, dst: DstPolicy = defaultDstPolicy) {
-    this.#fields = fields;
     this.#zone = zone;
     this.#dst = dst;
-    this.#minutes = fields.hours.flatMap((hour) => fields.minutes.map((minute) => hour * 60 + minute));
-    this.#months = new Set(fields.months);
-    this.#daysOfMonth = new Set(fields.daysOfMonth);
-    this.#daysOfWeek = new Set(fields.daysOfWeek);
+    this.#eitherDay = fields.eitherDay;
+    this.#everyHour = fields.everyHour;
+    this.#minutes = fields.minutes;
+    this.#hours = fields.hours;
+    this.#months = bitsOf(fields.months);
+    this.#daysOfMonth = bitsOf(fields.daysOfMonth);
+    this.#daysOfWeek = bitsOf(fields.daysOfWeek);
   }
 
   /** The first slot after this instant; undefined when none comes within nine years. */
@@ -65,7 +71,7 @@ export class Calendar {
   /** The next slot whose local time exists in this segment, unless the other pass through that hour is the one that counts. */
   #regular(segment: Segment, afterMs: number): number | undefined {
     const { overlap } = this.#dst;
-    const once = !this.#fields.everyHour;
+    const once = !this.#everyHour;
     const repeatedMs = Math.max(0, segment.offsetBeforeMs - segment.offsetMs);
     const repeatedLaterMs = Math.max(0, segment.offsetMs - segment.offsetAfterMs);
     const from = once && overlap === 'First' ? Math.max(afterMs, segment.startMs + repeatedMs - 1) : afterMs;
@@ -78,7 +84,7 @@ export class Calendar {
 
   /** The next slot whose local time fell into the gap at the start of this segment: as far behind the gap as it was into it. */
   #shifted(segment: Segment, afterMs: number): number | undefined {
-    if (this.#fields.everyHour || this.#dst.gap === 'Skip' || segment.offsetMs <= segment.offsetBeforeMs) return undefined;
+    if (this.#everyHour || this.#dst.gap === 'Skip' || segment.offsetMs <= segment.offsetBeforeMs) return undefined;
     const gapStart = segment.startMs + segment.offsetBeforeMs;
     const gapEnd = segment.startMs + segment.offsetMs;
     const civil = this.#nextCivil(Math.max(gapStart - 1, afterMs + segment.offsetBeforeMs));
@@ -94,30 +100,35 @@ export class Calendar {
     const lastDay = day + horizonDays;
     for (day += 1; day <= lastDay; day++) {
       const date = new Date(day * dayMs);
-      if (!this.#months.has(date.getUTCMonth() + 1)) day += daysLeftInMonth(date);
-      else if (this.#isDay(date)) return (day * minutesPerDay + (this.#minutes[0] ?? 0)) * minuteMs;
+      if (!holds(this.#months, date.getUTCMonth() + 1)) day += daysLeftInMonth(date);
+      else if (this.#isDay(date)) return (day * minutesPerDay + (this.#minuteFrom(0) ?? 0)) * minuteMs;
     }
     return undefined;
   }
 
   #isDay(date: Date): boolean {
-    if (!this.#months.has(date.getUTCMonth() + 1)) return false;
-    const ofMonth = this.#daysOfMonth.has(date.getUTCDate());
-    const ofWeek = this.#daysOfWeek.has(date.getUTCDay());
-    return this.#fields.eitherDay ? ofMonth || ofWeek : ofMonth && ofWeek;
+    if (!holds(this.#months, date.getUTCMonth() + 1)) return false;
+    const ofMonth = holds(this.#daysOfMonth, date.getUTCDate());
+    const ofWeek = holds(this.#daysOfWeek, date.getUTCDay());
+    return this.#eitherDay ? ofMonth || ofWeek : ofMonth && ofWeek;
   }
 
   /** The first matching minute of a day that is not before this one. */
-  #minuteFrom(minute: number): number | undefined {
-    let [low, high] = [0, this.#minutes.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#minutes[middle] ?? 0) < minute) low = middle + 1;
-      else high = middle;
+  #minuteFrom(minuteOfDay: number): number | undefined {
+    const now = Math.floor(minuteOfDay / 60);
+    for (const hour of this.#hours) {
+      if (hour < now) continue;
+      const least = hour === now ? minuteOfDay - now * 60 : 0;
+      const minute = this.#minutes.find((candidate) => candidate >= least);
+      if (minute !== undefined) return hour * 60 + minute;
     }
-    return this.#minutes[low];
+    return undefined;
   }
 }
+
+const bitsOf = (values: readonly number[]): number => values.reduce((bits, value) => bits | (1 << value), 0);
+
+const holds = (bits: number, value: number): boolean => (bits & (1 << value)) !== 0;
 
 /** So that the loop's own step arrives at the first of the next month. */
 function daysLeftInMonth(date: Date): number {

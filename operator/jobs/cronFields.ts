@@ -135,7 +135,7 @@ function refuseNever(firstDay: number, { fixed, hashable }: Field, column: numbe
 }
 
 function expand(canonical: string): Omit<CronFields, 'effective'> {
-  const { fields } = CronExpressionParser.parse(canonical, { tz: 'UTC' });
+  const { fields } = CronExpressionParser.parse(canonical, { tz: 'UTC', currentDate: 0 });
   const numbers = (values: readonly (number | string)[]): readonly number[] => values.filter((value) => typeof value === 'number');
   const [, , ofMonth, , ofWeek] = canonical.split(' ');
   return {

@@ -134,12 +134,15 @@ function parseExpression(expression: string, { zone, zoneOf, dst, seed }: Readin
   const fields = parseCronFields(text.startsWith('@') ? describedBy(text) : expression, seed);
   const calendar = new Calendar(fields, zone, dst);
   const policy = zone.isUtc || fields.everyHour ? '' : ` gap=${dst.gap} overlap=${dst.overlap}`;
-  return {
-    kind: 'slots',
-    text: `${fields.canonical} ${zone.isUtc ? 'Etc/UTC' : zone.name}${policy}`,
-    next: (afterMs, anchor) => calendar.next(anchor.reachesBack === true ? afterMs : Math.max(afterMs, anchor.sinceMs)),
-  };
+  return slotsOf(calendar, `${fields.canonical} ${zone.isUtc ? 'Etc/UTC' : zone.name}${policy}`);
 }
+
+/** Apart, so that a schedule keeps the calendar and not everything it was read from. */
+const slotsOf = (calendar: Calendar, text: string): SlotSchedule => ({
+  kind: 'slots',
+  text,
+  next: (afterMs, anchor) => calendar.next(anchor.reachesBack === true ? afterMs : Math.max(afterMs, anchor.sinceMs)),
+});
 
 /** robfig/cron reads the zone from there, and Prow, which puts one in front itself, fails where it registers the job. */
 function zoneInExpression(prefix: string, name: string, zoneOf: ZoneLookup, column: number): CronError {
@@ -231,7 +234,7 @@ export class ScheduleCache {
   #zones = new Map<string, ZoneRules | undefined>();
   #parsed = new Map<string, ParsedSchedule>();
 
-  constructor(capacity = 10_000) {
+  constructor(capacity = 25_000) {
     this.#capacity = capacity;
   }
 
