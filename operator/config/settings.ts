@@ -56,7 +56,7 @@ export const settingsFileSchema = Type.Object(
       maxRevivals: count('Restarts of one run after infrastructure causes.', 3, 0),
       jobUrlTemplate: Type.Optional(
         Type.String({
-          description: 'The link of a run. {{namespace}}, {{name}}, {{job}}, {{type}} and {{build_id}} are replaced.',
+          description: 'The link of a run. {{namespace}}, {{name}}, {{job}}, {{type}}, {{org}}, {{repo}} and {{build_id}} are replaced.',
           minLength: 1,
           maxLength: 2048,
         }),

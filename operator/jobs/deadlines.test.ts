@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ProwJob, ProwJobSpec } from '../../crds/v1/prowJob.ts';
 import { deadlinesOf, isRetried, maxAttemptsOf } from './deadlines.ts';
-import { jobUrlOf } from './jobUrl.ts';
 import { defaultPolicy } from './policy.ts';
 import { podExpiryMs, runExpiryMs } from './retention.ts';
 
@@ -75,12 +74,4 @@ describe('retention', () => {
   it('never while it is not finished', () => {
     expect([runExpiryMs(run({}, false), cleanup), podExpiryMs(run({}, false), cleanup)]).toEqual([undefined, undefined]);
   });
-});
-
-it('the link of a run takes its values, escaped, and shows what it does not know', () => {
-  const run: ProwJob = { metadata: { name: 'r 1', namespace: 'ci' }, spec: spec() };
-  expect(jobUrlOf(run, '42', 'https://ci/{{namespace}}/{{ name }}/{{build_id}}?t={{type}}&x={{nope}}')).toBe(
-    'https://ci/ci/r%201/42?t=periodic&x={{nope}}',
-  );
-  expect(jobUrlOf(run, '42', undefined)).toBeUndefined();
 });

@@ -21,9 +21,13 @@ const unsupported: readonly (keyof DecorationConfig)[] = [
   'upload_ignores_interrupts',
 ];
 
-/** The fields of decoration_config that are set and not carried out, in a fixed order. */
-export const unsupportedDecoration = (decoration: DecorationConfig | undefined): readonly string[] =>
-  decoration === undefined ? [] : unsupported.filter((field) => isSet(decoration[field])).map((field) => `decoration_config.${field}`);
+/** The fields of decoration_config that are set and not carried out, in a fixed order. `isArchived`: results are kept by the operator itself. */
+export const unsupportedDecoration = (decoration: DecorationConfig | undefined, isArchived: boolean): readonly string[] =>
+  decoration === undefined
+    ? []
+    : unsupported
+        .filter((field) => isSet(decoration[field]) && !(isArchived && field === 'gcs_configuration'))
+        .map((field) => `decoration_config.${field}`);
 
 const isSet = (value: unknown): boolean => value !== undefined && value !== '' && value !== false;
 

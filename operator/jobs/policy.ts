@@ -26,7 +26,7 @@ export interface ProwJobPolicy {
   readonly timeouts: DeadlinePolicy;
   /** Restarts of one run after infrastructure causes. spec.retry.max_attempts comes before it. */
   readonly maxRevivals: number;
-  /** The link of a run: literal text with {{namespace}}, {{name}}, {{job}}, {{type}} and {{build_id}}. */
+  /** The link of a run: literal text with {{namespace}}, {{name}}, {{job}}, {{type}}, {{org}}, {{repo}} and {{build_id}}. */
   readonly jobUrlTemplate?: string;
   /** org/repo, org or "*" → the link of runs whose results are in a bucket, up to the bucket. */
   readonly jobUrlPrefixes: ReadonlyMap<string, string>;

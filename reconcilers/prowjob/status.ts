@@ -104,32 +104,33 @@ function adopted(scope: Scope, pod: PodShape, moment: Moment): ProwJobStatus {
 /** What every status of a run with a pod says. */
 function running(scope: Scope, buildId: string, description: string, { policy, nowMs }: Moment): ProwJobStatus {
   const { waiting: _over, ...before } = base(scope);
-  const url = jobUrlOf(scope.run, buildId, policy.prowJobs.jobUrlTemplate);
+  const { run } = resolveRun(scope.run, policy);
   return {
     ...before,
     state: 'pending',
     description,
     pendingTime: before.pendingTime ?? stamp(nowMs),
     build_id: buildId,
-    ...(url === undefined ? {} : { url }),
-    conditions: withUnsupported(scope, progressing(scope, { reason: 'Running', message: description, stalled: false }, nowMs), {
+    ...linkOf(run, buildId, policy),
+    conditions: withUnsupported(run, progressing(scope, { reason: 'Running', message: description, stalled: false }, nowMs), {
       policy,
       nowMs,
     }),
   };
 }
 
+function linkOf(run: ProwJob, buildId: string, policy: JobPolicy): { readonly url?: string } {
+  const url = jobUrlOf(run, buildId, policy);
+  return url === undefined ? {} : { url };
+}
+
 /** What the run asks for and does not get, said with the start and kept until the end. */
-function withUnsupported(scope: Scope, conditions: Conditions, { policy, nowMs }: Moment): Conditions {
-  const fields = unsupportedDecoration(resolveRun(scope.run, policy).run.spec.decoration_config);
+function withUnsupported(run: ProwJob, conditions: Conditions, { policy, nowMs }: Moment): Conditions {
+  const fields = unsupportedDecoration(run.spec.decoration_config, policy.archive !== undefined);
   if (fields.length === 0) return removeCondition(conditions, 'Unsupported');
   const message = `This version does not act on: ${fields.join(', ')}. The pod runs without helper containers.`;
-  const { run } = scope;
-  return setCondition(
-    conditions,
-    { type: 'Unsupported', status: 'True', reason: 'FieldsIgnored', message, ...observedGeneration(run) },
-    nowMs,
-  );
+  const cut = { reason: 'FieldsIgnored', message, ...observedGeneration(run) };
+  return setCondition(conditions, { type: 'Unsupported', status: 'True', ...cut }, nowMs);
 }
 
 function waiting(scope: Scope, news: Waiting | undefined, { nowMs }: Moment): ProwJobStatus {
@@ -148,7 +149,7 @@ function waiting(scope: Scope, news: Waiting | undefined, { nowMs }: Moment): Pr
   return { ...rest, waiting: { reason, message }, conditions: progressing(scope, { reason, message, stalled }, nowMs) };
 }
 
-function finished(scope: Scope, news: Extract<News, { kind: 'finished' }>, { nowMs }: Moment): ProwJobStatus {
+function finished(scope: Scope, news: Extract<News, { kind: 'finished' }>, { policy, nowMs }: Moment): ProwJobStatus {
   const { waiting: _over, ...before } = base(scope);
   const observed = observedGeneration(scope.run);
   const cut = { reason: news.reason, message: news.description, ...observed };
@@ -162,6 +163,8 @@ function finished(scope: Scope, news: Extract<News, { kind: 'finished' }>, { now
     state: news.state,
     reason: news.reason,
     description: news.description,
+    // The installation may have a viewer since, or another one.
+    ...(before.build_id === undefined ? {} : linkOf(resolveRun(scope.run, policy).run, before.build_id, policy)),
     completionTime: before.completionTime ?? stamp(nowMs),
     conditions: setCondition(ready, { type: 'Succeeded', status: succeeded, ...cut }, nowMs),
   };
