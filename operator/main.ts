@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander';
 
+import type { ImportPeriodicsOptions } from './commands/importPeriodics.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { SandboxOptions } from './commands/sandbox.ts';
 import type { SelfTestOptions } from './commands/selfTest.ts';
@@ -69,6 +70,32 @@ program
   .action(async (options: SelfTestOptions) => {
     const { selfTest } = await import('./commands/selfTest.ts');
     process.exitCode = await selfTest(options);
+  });
+
+program
+  .command('import')
+  .description('bring over what another system has')
+  .command('periodics')
+  .description(
+    "turn the periodics of Prow's job configuration into manifests of Periodics; what has no place there is listed with file:line",
+  )
+  .argument('<config...>', 'files and directories of job configuration')
+  .option('--config <file>', "Prow's main configuration, for presets and the defaults of plank")
+  .option('-n, --namespace <name>', 'metadata.namespace of the manifests (default: none)')
+  .option('--name-prefix <prefix>', 'put before the name of each job', '')
+  .option('--output-dir <dir>', 'write a file for each Periodic here (default: all to standard output)')
+  .option('--one-file', 'with --output-dir: write all of them to periodics.yaml', false)
+  .option('--check', 'compare the slots of each schedule before and after, over 30 days', false)
+  .option('-o, --output <format>', 'the report on standard error: text or json', 'text')
+  .addHelpText(
+    'after',
+    `
+Exit codes: 0 everything was carried over; 1 a file cannot be read, and nothing was written; 2 the call is wrong;
+3 something was refused or left out, as listed; 4 --check found other slots, and nothing was written.`,
+  )
+  .action(async (files: string[], options: ImportPeriodicsOptions) => {
+    const { importPeriodicsCommand } = await import('./commands/importPeriodics.ts');
+    process.exitCode = await importPeriodicsCommand(files, options);
   });
 
 await program.parseAsync();
