@@ -241,6 +241,14 @@ describe('anchors', () => {
     expect(nextTimes(schedule, { sinceMs: created, startsAtOnce: false }, created - 1, 1).map(iso)).toEqual(['2026-01-01T10:10:07Z']);
   });
 
+  it.each([
+    { cron: '0 * * * *', want: ['2025-12-31T23:00:00Z', '2026-01-01T00:00:00Z'] },
+    { cron: '@every 10m', want: ['2025-12-31T22:10:07Z', '2025-12-31T22:20:07Z'] },
+  ])('tells slots before the anchor to whoever looks at the past: $cron', ({ cron, want }) => {
+    const anchor = { sinceMs: created, startsAtOnce: false, reachesBack: true };
+    expect(nextTimes(slotScheduleOf({ cron }), anchor, at('2025-12-31T22:00:07Z'), 2).map(iso)).toEqual(want);
+  });
+
   it('never gives a calendar a slot before the anchor', () => {
     const schedule = slotScheduleOf({ cron: '0 * * * *' });
     expect(nextTimes(schedule, { sinceMs: created, startsAtOnce: true }, created - 86_400_000, 1).map(iso)).toEqual([
