@@ -12,6 +12,8 @@ import { planAttempt } from '../../operator/jobs/podBuilder.ts';
 import { defaultPolicy } from '../../operator/jobs/policy.ts';
 import { statusOf } from '../../operator/jobs/runState.ts';
 import { newPeriodic, type PeriodicInput } from '../../operator/jobs/testing/periodics.ts';
+import type { Health } from '../../operator/clusters/clusterConnection.ts';
+import type { MemberReport } from '../../operator/clusters/clusterMember.ts';
 import { buildClusterStatus } from '../../reconcilers/buildcluster/status.ts';
 import { World, failure } from '../../reconcilers/periodic/testing/world.ts';
 import { pluginConfigStatus } from '../../reconcilers/pluginconfig/status.ts';
@@ -162,12 +164,38 @@ function pluginConfigStates(): readonly State[] {
 function buildClusterStates(): readonly State[] {
   const spec = { alias: 'gpu', kubeconfigSecretRef: { name: 'gpu', key: 'kubeconfig' } };
   const cluster: BuildCluster = unseen('BuildCluster', { ...head, kind: 'BuildCluster', spec });
-  const seen: BuildCluster = { ...cluster, status: buildClusterStatus(cluster, nowMs) };
+  const told = (report: Pick<MemberReport, 'state' | 'reason' | 'message'>, health?: Partial<Health>): BuildCluster => {
+    const full: Health = {
+      ...report,
+      reason: 'Connected',
+      server,
+      breaker: 'closed',
+      failures: 0,
+      callsUnderWay: 0,
+      limited: [],
+      ...health,
+    };
+    const withHealth = health === undefined ? report : { ...report, health: full };
+    return { ...cluster, status: buildClusterStatus(cluster, withHealth, { running: 0, waiting: 0 }, nowMs) };
+  };
+  const server = 'https://gpu.example.com:6443';
+  const ready = told(
+    { state: 'ready', reason: 'Connected', message: `Runs can go to ${server}.` },
+    { lastContactMs: nowMs, version: 'v1.36.3' },
+  );
+  const down = { state: 'unavailable', reason: 'Unreachable', message: `${server} cannot be reached: connect ECONNREFUSED.` } as const;
+  const noSecret = {
+    state: 'unavailable',
+    reason: 'SecretMissing',
+    message: 'There is no Secret gpu in the namespace of this BuildCluster.',
+  } as const;
   const rows: readonly (readonly [string, BuildCluster, Expected])[] = [
     ['not seen yet', cluster, inProgress],
-    ['not connected', seen, stalled],
-    ['edited', edited(seen), inProgress],
-    ['being deleted', deleted(seen), leaving],
+    ['connected', ready, settled],
+    ['away', told(down, { failures: 3, breaker: 'open' }), inProgress],
+    ['without its secret', told(noSecret), stalled],
+    ['edited', edited(ready), inProgress],
+    ['being deleted', deleted(ready), leaving],
   ];
   return rows.map(([name, object, expected]) => ({ kind: 'BuildCluster', name, object, ...expected }));
 }

@@ -34,6 +34,7 @@ export interface MemberReport {
 interface Link {
   readonly connection: ClusterConnection;
   readonly pods: ClusterPods;
+  readonly scope: string | undefined;
   readonly ended: Promise<void>;
 }
 
@@ -108,11 +109,10 @@ export class ClusterMember {
   /** Its object has changed. */
   update(cluster: BuildCluster): void {
     const before = this.#cluster.spec;
-    const scope = this.scope;
     this.#cluster = cluster;
     const { name, key } = cluster.spec.kubeconfigSecretRef;
     if (before.kubeconfigSecretRef.name !== name || before.kubeconfigSecretRef.key !== key) this.#follow();
-    else if (scope !== this.scope && this.#access !== undefined) this.#connect(this.#access);
+    else if (this.#link !== undefined && this.#link.scope !== this.scope && this.#access !== undefined) this.#connect(this.#access);
   }
 
   /** Runs until the signal aborts or `close`, and until all connections are closed. */
@@ -189,7 +189,8 @@ export class ClusterMember {
 
   #connect(access: ClusterAccess): void {
     this.#disconnect();
-    const connection = new ClusterConnection(access, this.scope, this.#deps);
+    const { scope } = this;
+    const connection = new ClusterConnection(access, scope, this.#deps);
     const ended = connection.run(this.#stop.signal).catch((error: unknown) => {
       this.#deps.logger.error('The connection to the build cluster has a defect and was closed', { error: asError(error) });
     });
@@ -201,7 +202,7 @@ export class ClusterMember {
       access: connection.access,
       isPrimary: this.#deps.isPrimary,
     };
-    this.#link = { connection, pods, ended };
+    this.#link = { connection, pods, scope, ended };
     this.#deps.podsCame(pods);
   }
 

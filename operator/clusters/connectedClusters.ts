@@ -150,6 +150,11 @@ export class ConnectedClusters implements Clusters {
     await this.#looked(signal);
   }
 
+  /** To be called when podNamespaceOf may answer differently: clusters without a namespace of their own are looked at anew. */
+  settingsChanged(): void {
+    for (const member of this.#members.values()) member.update(member.cluster);
+  }
+
   /** Waits for the first look at every cluster, but not for ever. */
   async #looked(signal: AbortSignal): Promise<void> {
     const enough = new AbortController();

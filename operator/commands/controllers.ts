@@ -2,11 +2,14 @@
  * Everything the operator runs, wired to one kit: caches with their indexes, the clusters where pods go, and a controller for each concern.
  * The command line and the tests use the same wiring.
  */
-import { buildClusters, periodicBackfills, periodics, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { buildClusters, periodicBackfills, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { archiveControllers } from '../../reconcilers/archive/controller.ts';
 import { createBuildClusterController } from '../../reconcilers/buildcluster/controller.ts';
 import { cleanupControllers } from '../../reconcilers/cleanup/controller.ts';
 import { createPeriodicController } from '../../reconcilers/periodic/controller.ts';
 import { backfillIndexers, createPeriodicBackfillController } from '../../reconcilers/periodicbackfill/controller.ts';
+import { createPeriodicSetController } from '../../reconcilers/periodicset/controller.ts';
+import { periodicSetIndexers } from '../../reconcilers/periodicset/owned.ts';
 import { createPluginConfigController } from '../../reconcilers/pluginconfig/controller.ts';
 import { pluginConfigIndexers } from '../../reconcilers/pluginconfig/overlap.ts';
 import { prowJobController, summarize } from '../../reconcilers/prowjob/controller.ts';
@@ -36,13 +39,14 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
   const { client, events, clock, logger, metrics, manager } = kit;
   const scope = options.namespace === undefined ? {} : { namespace: options.namespace };
   const jobs = kit.informer(prowJobs, { ...scope, indexers: runIndexers, transform: summarize });
-  const schedules = kit.informer(periodics, scope);
+  const schedules = kit.informer(periodics, { ...scope, indexers: periodicSetIndexers });
+  const sets = kit.informer(periodicSets, scope);
   const backfills = kit.informer(periodicBackfills, { ...scope, indexers: backfillIndexers });
   const plugins = kit.informer(pluginConfigs, { ...scope, indexers: pluginConfigIndexers });
   const declared = kit.informer(buildClusters, scope);
   const podCache = kit.informer(pods, { ...podScope(options), labelSelector: podSelector, indexers: podIndexers });
 
-  const access = { pods: podCache.store, writer: kit.writer(podCache), client };
+  const access = { pods: podCache.store, writer: kit.writer(podCache), client, evidence: client };
   const common = { clock, logger, metrics, policy: settings };
   const start = settings();
   const clusters = connectClusters(kit, { local: access, declared, settings });
@@ -83,6 +87,18 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     }),
   );
   manager.addController(
+    createPeriodicSetController({
+      client,
+      periodicSets: sets,
+      periodics: schedules,
+      events,
+      workers: start.periodicSets.workers,
+      clock,
+      logger,
+      metrics,
+    }),
+  );
+  manager.addController(
     createPluginConfigController({ client, pluginConfigs: plugins, events, workers: start.pluginConfigs.workers, clock, logger, metrics }),
   );
   manager.addController(
@@ -99,9 +115,21 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
   });
   for (const each of cleanup.controllers) manager.addController(each);
   manager.addService({ name: 'cleanup of build clusters', leaderOnly: true, run: cleanup.cleanElsewhere });
+  const archive = archiveControllers({
+    ...common,
+    jobs: jobs.store,
+    writer: kit.writer(jobs),
+    client,
+    clusters,
+    workers: start.archive?.workers ?? 4,
+    isLeading: () => manager.phase === 'leading',
+  });
+  for (const each of archive.controllers) manager.addController(each);
+  manager.addService({ name: 'archive', run: archive.run });
   const caches = {
     jobs: jobs.store,
     periodics: schedules.store,
+    periodicSets: sets.store,
     periodicBackfills: backfills.store,
     pluginConfigs: plugins.store,
     buildClusters: declared.store,
@@ -115,6 +143,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
       clusters.settingsChanged();
       runs.settingsChanged();
       cleanup.settingsChanged();
+      archive.settingsChanged();
     },
   };
 }

@@ -2,6 +2,7 @@
 import type { BuildCluster } from '../../crds/v1/buildCluster.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { PeriodicBackfill } from '../../crds/v1/periodicBackfill.ts';
+import type { PeriodicSet } from '../../crds/v1/periodicSet.ts';
 import type { PluginConfig } from '../../crds/v1/pluginConfig.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { showCleanupGauges } from '../../reconcilers/cleanup/gauges.ts';
@@ -18,21 +19,24 @@ import type { StoreReader } from '../runtime/store.ts';
 export interface Caches {
   readonly jobs: StoreReader<ProwJob>;
   readonly periodics: StoreReader<Periodic>;
+  readonly periodicSets: StoreReader<PeriodicSet>;
   readonly periodicBackfills: StoreReader<PeriodicBackfill>;
   readonly pluginConfigs: StoreReader<PluginConfig>;
   readonly buildClusters: StoreReader<BuildCluster>;
-  readonly pods: StoreReader<Pod>;
+  /** The caches of pods that exist now. */
+  readonly pods: () => readonly StoreReader<Pod>[];
 }
 
 export function showGauges({ metrics, clock, manager }: OperatorKit, caches: Caches, policy: () => Settings): void {
-  const { jobs, periodics, periodicBackfills, pluginConfigs, buildClusters, pods } = caches;
+  const { jobs, periodics, periodicSets, periodicBackfills, pluginConfigs, buildClusters, pods } = caches;
   const isLeading = (): boolean => manager.phase === 'leading';
-  const common = { metrics, clock, policy, isLeading, jobs, pods: [pods] };
+  const common = { metrics, clock, policy, isLeading, jobs, pods };
   showRunGauges(common);
   showCleanupGauges({ ...common, isKept: (run) => isKept(run, caches) });
   showPeriodicGauges({ metrics, clock, isLeading, periodics });
   showStalledObjects(metrics, 'Periodic', () => (isLeading() ? periodics.list() : []));
   showBackfillGauges(metrics, () => (isLeading() ? periodicBackfills.list() : undefined));
+  showStalledObjects(metrics, 'PeriodicSet', () => (isLeading() ? periodicSets.list() : []));
   showStalledObjects(metrics, 'PeriodicBackfill', () => (isLeading() ? periodicBackfills.list() : []));
   showStalledObjects(metrics, 'PluginConfig', () => (isLeading() ? pluginConfigs.list() : []));
   showStalledObjects(metrics, 'BuildCluster', () => (isLeading() ? buildClusters.list() : []));

@@ -1,4 +1,5 @@
 /** Cleanup row by row: what goes, when, why, and what must never go. The ids are those of the scenario tables of upstream's sinker. */
+import { LocalClusters } from '../../operator/clusters/clusters.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob, ProwJobSpec } from '../../crds/v1/prowJob.ts';
@@ -60,7 +61,7 @@ class Cluster {
       writer: { delete: this.#remove('run', this.jobs) },
       client: { get },
       periodics: this.periodics,
-      clusters: [{ alias: 'default', store: this.pods, access }],
+      clusters: new LocalClusters(access),
       policy: () => this.policy,
       metrics: this.metrics,
       clock: this.clock,

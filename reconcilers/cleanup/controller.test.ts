@@ -1,4 +1,5 @@
 /** Cleanup over a real socket: what is left of runs and pods, what was counted, and how many writes it took. */
+import { LocalClusters } from '../../operator/clusters/clusters.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { periodics, prowJobs } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
@@ -52,7 +53,7 @@ class Cleaner {
         writer: new ObjectWriter(client, prowJobs, jobs.store),
         client,
         periodics: informer({ type: periodics }).store,
-        clusters: [{ alias: 'default', store: podCache.store, access }],
+        clusters: new LocalClusters(access),
         policy: () => this.policy,
         metrics: this.metrics,
         clock: cluster.clock,

@@ -27,7 +27,7 @@ beforeEach(() => {
   isLeading = true;
   const clock = new FakeClock(nowMs);
   const isKept = ({ metadata }: ProwJob): boolean => kept.has(metadata.name);
-  showCleanupGauges({ metrics, jobs, pods: [pods], policy: () => defaultPolicy, isKept, clock, isLeading: () => isLeading });
+  showCleanupGauges({ metrics, jobs, pods: () => [pods], policy: () => defaultPolicy, isKept, clock, isLeading: () => isLeading });
 });
 
 const overdue = (object: 'runs' | 'pods'): Promise<number | undefined> => metrics.value('cleanup_overdue_objects', { object });

@@ -15,7 +15,8 @@ export const graceMs = 5 * 60_000;
 export interface CleanupGaugesOptions {
   readonly metrics: Metrics;
   readonly jobs: Pick<StoreReader<ProwJob>, 'get' | 'list'>;
-  readonly pods: readonly Pick<StoreReader<Pod>, 'list'>[];
+  /** The caches of pods that exist now. */
+  readonly pods: () => readonly Pick<StoreReader<Pod>, 'list'>[];
   readonly policy: () => JobPolicy;
   /** Whether cleanup keeps a run although its time has come. */
   readonly isKept: (run: ProwJob) => boolean;
@@ -35,7 +36,7 @@ export function showCleanupGauges({ metrics, jobs, pods, policy, isKept, clock, 
     const { cleanup } = policy();
     const latestMs = clock.now() - graceMs;
     const runs = isLeading() ? jobs.list() : [];
-    const all = isLeading() ? pods.flatMap((store) => store.list()) : [];
+    const all = isLeading() ? pods().flatMap((store) => store.list()) : [];
     const isDue = (dueMs: number | undefined): boolean => dueMs !== undefined && dueMs < latestMs;
     overdue.set({ object: 'runs' }, runs.filter((run) => isDue(runExpiryMs(run, cleanup)) && !isKept(run)).length);
     overdue.set(

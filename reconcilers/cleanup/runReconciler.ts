@@ -29,7 +29,8 @@ export interface RunCleanupDeps {
   readonly jobs: Pick<StoreReader<ProwJob>, 'get' | 'byIndex'>;
   readonly writer: RunWriter;
   readonly periodics: Pick<StoreReader<Periodic>, 'get'>;
-  readonly clusters: readonly PodAccess[];
+  /** All that can be seen now. */
+  readonly clusters: () => readonly PodAccess[];
   readonly policy: () => JobPolicy;
   readonly metrics: CleanupMetrics;
 }
@@ -58,7 +59,7 @@ export class RunCleanup implements Reconciler {
   }
 
   async #deletePods(run: ProwJob, reason: 'ttled' | 'run-deleted', signal: AbortSignal): Promise<void> {
-    for (const { pods, writer } of this.#deps.clusters) {
+    for (const { pods, writer } of this.#deps.clusters()) {
       for (const pod of pods.byIndex('run', runKeyOf(run))) {
         if (ownerOf(pod, run) !== 'own' || pod.metadata.deletionTimestamp !== undefined) continue;
         const deleted = await deleteOnce(() => writer.delete(keyOf(pod), { signal, ...uidOf(pod) }));

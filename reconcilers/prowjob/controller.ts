@@ -4,10 +4,11 @@
  */
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { ClusterPods, Clusters } from '../../operator/clusters/clusters.ts';
+import { archivedCondition } from '../../operator/jobs/archiveHold.ts';
 import { label } from '../../operator/jobs/labels.ts';
 import { runKeyOfPod } from '../../operator/jobs/podOwner.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
-import { isComplete, isOurs } from '../../operator/jobs/runState.ts';
+import { isAbortUnseen, isComplete, isOurs } from '../../operator/jobs/runState.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
 import { keyOf, parseKey, type ObjectKey } from '../../operator/kube/objects.ts';
 import type { Clock } from '../../operator/runtime/clock.ts';
@@ -48,7 +49,9 @@ export function prowJobController(options: ProwJobControllerOptions): ProwJobCon
   // The ledger first: a run that a change wakes must find it up to date.
   feed(jobs, (change) => admission.onJob(change));
   followPods(clusters, controller, (change) => admission.onPod(change));
-  controller.watch({ store: jobs }, ({ object }) => (isComplete(object) || !isOurs(object) ? [] : [keyOf(object)]));
+  controller.watch({ store: jobs }, ({ object }) =>
+    isOurs(object) && (!isComplete(object) || isAbortUnseen(object)) ? [keyOf(object)] : [],
+  );
   clusters.subscribe((change) => {
     if (change.type !== 'changed') return;
     for (const key of unfinishedOn(jobs, change)) controller.enqueue(key, { priority: 'resync' });
@@ -106,12 +109,28 @@ const unfinishedOn = (
 export function summarize(run: ProwJob): ProwJob {
   const { managedFields: _dropped, ...metadata } = run.metadata;
   if (!isComplete(run)) return { ...run, metadata };
-  const { type, job, agent, cluster, max_concurrency, job_queue_name, ttl_seconds_after_finished, namespace } = run.spec;
-  const spec = withoutUndefined({ type, job, agent, cluster, max_concurrency, job_queue_name, ttl_seconds_after_finished, namespace });
+  const { type, job, agent, cluster, max_concurrency, job_queue_name, ttl_seconds_after_finished, namespace, abort } = run.spec;
+  const spec = withoutUndefined({
+    type,
+    job,
+    agent,
+    cluster,
+    max_concurrency,
+    job_queue_name,
+    ttl_seconds_after_finished,
+    namespace,
+    abort,
+  });
   const annotations = run.metadata.annotations;
   const { 'kubectl.kubernetes.io/last-applied-configuration': _applied, ...kept } = annotations ?? {};
-  const { conditions: _conditions, ...status } = run.status ?? { state: 'triggered' as const };
-  return { ...run, metadata: { ...metadata, ...(annotations === undefined ? {} : { annotations: kept }) }, spec, status };
+  const { conditions, ...status } = run.status ?? { state: 'triggered' as const };
+  const known = conditions?.filter(({ type }) => type === archivedCondition).map((condition) => ({ ...condition, message: '' })) ?? [];
+  return {
+    ...run,
+    metadata: { ...metadata, ...(annotations === undefined ? {} : { annotations: kept }) },
+    spec,
+    status: known.length === 0 ? status : { ...status, conditions: known },
+  };
 }
 
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
