@@ -107,11 +107,13 @@ export interface WalkInput {
   readonly grid: BackfillGrid;
   /** Runs that may be started now; negative when too many are active. */
   readonly free: number;
+  /** Slots that have a run already: a process died before it wrote that down. They take no further place. */
+  readonly startedSlots: ReadonlySet<number>;
   readonly nowMs: number;
 }
 
 /** Walks on from the cursor as far as it can. */
-export function planBackfill({ backfill, periodic, grid, free, nowMs }: WalkInput): BackfillPlan {
+export function planBackfill({ backfill, periodic, grid, free, startedSlots, nowMs }: WalkInput): BackfillPlan {
   const decisions: BackfillDecision[] = [];
   let left = Math.min(free, startsPerPass);
   let cursorMs = cursorOf(backfill);
@@ -120,10 +122,11 @@ export function planBackfill({ backfill, periodic, grid, free, nowMs }: WalkInpu
     if (slotMs === undefined) return { decisions, isLast: true };
     if (slotMs > nowMs) return { decisions, isLast: false, wakeAtMs: slotMs, nextMs: slotMs };
     if (decisions.length >= slotsPerPass) return { decisions, isLast: false, wakeAtMs: nowMs };
-    if (isLeftOut(backfill, periodic, slotMs)) decisions.push({ outcome: 'exclude', slotMs });
-    else if (left > 0) decisions.push({ outcome: 'start', slotMs });
-    else return { decisions, isLast: false, ...(free > startsPerPass ? { wakeAtMs: nowMs } : {}) };
-    if (decisions.at(-1)?.outcome === 'start') left -= 1;
+    const isStarted = startedSlots.has(slotMs);
+    const isExcluded = !isStarted && isLeftOut(backfill, periodic, slotMs);
+    if (!isStarted && !isExcluded && left <= 0) return { decisions, isLast: false, ...(free > startsPerPass ? { wakeAtMs: nowMs } : {}) };
+    if (!isStarted && !isExcluded) left -= 1;
+    decisions.push({ outcome: isExcluded ? 'exclude' : 'start', slotMs });
     cursorMs = slotMs;
   }
 }

@@ -33,7 +33,7 @@ function walk(scope: BackfillScope, periodic: Periodic, grid: BackfillGrid): Dec
   const { backfill, busy, nowMs } = scope;
   const hold = heldBy(scope);
   const free = hold === undefined ? (backfill.spec.parallelism ?? 1) - busy.size : 0;
-  const plan = planBackfill({ backfill, periodic, grid, free, nowMs });
+  const plan = planBackfill({ backfill, periodic, grid, free, startedSlots: scope.startedSlots, nowMs });
   if (hold === undefined || plan.isLast) return plan;
   const { wakeAtMs = Infinity, nextMs: _later, ...rest } = plan;
   return { ...rest, hold, ...(wakeAtMs <= nowMs ? { wakeAtMs } : {}) };

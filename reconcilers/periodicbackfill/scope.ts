@@ -7,6 +7,7 @@ import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { PeriodicBackfill, PeriodicBackfillActiveRun } from '../../crds/v1/periodicBackfill.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { slotsOf, type BackfillSlots } from '../../operator/jobs/backfillPlan.ts';
+import { slotOfRun } from '../../operator/jobs/periodicRun.ts';
 import { runsByBackfill } from '../../operator/jobs/runIndex.ts';
 import { isComplete } from '../../operator/jobs/runState.ts';
 import { scheduleSeed, type ScheduleCache } from '../../operator/jobs/schedule.ts';
@@ -34,6 +35,8 @@ export interface BackfillScope {
   readonly active: readonly PeriodicBackfillActiveRun[];
   /** Names of all its runs that have not ended, those among them that status does not list yet. */
   readonly busy: ReadonlySet<string>;
+  /** Slots of all its runs that the cache shows. */
+  readonly startedSlots: ReadonlySet<number>;
   readonly ended: readonly EndedRun[];
   readonly nowMs: number;
 }
@@ -59,7 +62,8 @@ export async function readScope(
   const { namespace } = key;
   const listed = await Promise.all((backfill.status?.active ?? []).map((entry) => lookUp(sources, namespace, entry, signal)));
   const active = listed.flatMap(({ entry, run }) => (run !== undefined && !isComplete(run) ? [entry] : []));
-  const seen = sources.runs.byIndex(runsByBackfill, backfill.metadata.uid ?? '').filter((run) => !isComplete(run));
+  const runs = sources.runs.byIndex(runsByBackfill, backfill.metadata.uid ?? '');
+  const unfinished = runs.filter((run) => !isComplete(run));
   const found = sources.periodics.get({ namespace, name: backfill.spec.periodic });
   const periodic = found?.metadata.deletionTimestamp === undefined ? found : undefined;
   const parsed = periodic === undefined ? undefined : sources.schedules.parse(periodic.spec, scheduleSeed(periodic.metadata));
@@ -69,7 +73,8 @@ export async function readScope(
     periodic,
     slots: slotsOf({ backfill, periodic, parsed, hasNamesake }),
     active,
-    busy: new Set([...active.map(({ name }) => name), ...seen.map(({ metadata }) => metadata.name)]),
+    busy: new Set([...active.map(({ name }) => name), ...unfinished.map(({ metadata }) => metadata.name)]),
+    startedSlots: new Set(runs.map(slotOfRun).filter((slotMs) => slotMs !== undefined)),
     ended: listed.flatMap(({ entry, run }) => (run === undefined || isComplete(run) ? [endedRun(entry, run)] : [])),
     nowMs,
   };
