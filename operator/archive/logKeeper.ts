@@ -15,8 +15,8 @@ export interface LogKeeperOptions {
   readonly clock: Clock;
   /** Connections to containers that run. Read when one is wanted. */
   readonly mostFollows: () => number;
-  /** A container of this run has been read to its end. */
-  readonly onEnd: (runUid: string) => void;
+  /** A container of this pod has been read to its end. */
+  readonly onEnd: (pod: Pod) => void;
 }
 
 /** One pod of a run. */
@@ -55,7 +55,7 @@ export class LogKeeper {
     if (kept === undefined) pods.set(podUid, (kept = { pod, followers: new Map() }));
     kept.pod = pod;
     for (const { name } of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
-      if (!kept.followers.has(name) && hasStarted(pod, name)) kept.followers.set(name, this.#follow(runUid, kept, name, access));
+      if (!kept.followers.has(name) && hasStarted(pod, name)) kept.followers.set(name, this.#follow(kept, name, access));
     }
     for (const follower of kept.followers.values()) follower.wake();
   }
@@ -63,6 +63,11 @@ export class LogKeeper {
   /** The pods of a run have changed or gone: followers look again. */
   wake(runUid: string): void {
     for (const { followers } of this.#runs.get(runUid)?.values() ?? []) for (const follower of followers.values()) follower.wake();
+  }
+
+  /** A cluster came or went: everybody looks again. */
+  wakeAll(): void {
+    for (const runUid of this.#runs.keys()) this.wake(runUid);
   }
 
   podsOf(runUid: string): readonly KeptPod[] {
@@ -98,7 +103,7 @@ export class LogKeeper {
     await this.#options.spool.close();
   }
 
-  #follow(runUid: string, kept: Kept, container: string, access: () => PodAccess | undefined): LogFollower {
+  #follow(kept: Kept, container: string, access: () => PodAccess | undefined): LogFollower {
     const { spool, clock, onEnd } = this.#options;
     const key = keyOf(kept.pod);
     const uid = kept.pod.metadata.uid;
@@ -118,7 +123,7 @@ export class LogKeeper {
       lanes: this.#lanes,
       clock,
     });
-    void follower.done.then(() => onEnd(runUid));
+    void follower.done.then(() => onEnd(kept.pod));
     return follower;
   }
 }

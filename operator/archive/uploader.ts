@@ -25,6 +25,8 @@ export interface Uploaded {
   readonly address: string;
   /** What a reader of the log should know, in sentences. */
   readonly remarks: readonly string[];
+  /** A log lacks something. */
+  readonly isIncomplete: boolean;
 }
 
 const json = 'application/json';
@@ -53,6 +55,7 @@ export class RunUploader {
     const attempts = attemptsToArchive(run);
     const remarks: string[] = [];
     let address = '';
+    let isIncomplete = false;
     for (const attempt of attempts) {
       const place = await this.#open(run, attempt, policy);
       const isLast = attempt === attempts.at(-1);
@@ -65,9 +68,10 @@ export class RunUploader {
       if (refusedBucket !== undefined)
         remarks.push(`The bucket ${JSON.stringify(refusedBucket)} that the job names is not on the list archive.allowedBuckets.`);
       remarks.push(...said);
+      isIncomplete = said.length > 0;
       address = `${place.store.url}/${place.layout.directory}`;
     }
-    return { address, remarks };
+    return { address, remarks, isIncomplete };
   }
 
   async #open(run: ProwJob, attempt: Attempt, policy: ArchivePolicy): Promise<Place> {

@@ -74,7 +74,10 @@ archive:
   });
 
   it.each([
-    ['archive: {location: bucket}', 'archive.location: must be file:///DIRECTORY, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX, found "bucket"'],
+    [
+      'archive: {location: bucket}',
+      'archive.location: must be file:///DIRECTORY, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX, found "bucket"',
+    ],
     ['archive: {location: "file://dir"}', 'archive.location: must name an absolute directory, file:///DIRECTORY, found "file://dir"'],
     ['archive: {location: "s3:///x"}', 'archive.location: must name a bucket, s3://BUCKET/PREFIX, found "s3:///x"'],
     ['archive: {location: "s3://b/../x"}', 'archive.location: must not have a part "..", found "s3://b/../x"'],

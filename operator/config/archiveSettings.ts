@@ -49,7 +49,10 @@ export const archiveSection = Type.Optional(
       endpoint: text('The address of an S3-compatible server: `https://minio.example.com`. Without it that of the cloud.'),
       region: text('The region of the bucket. Without it, what the environment says.'),
       forcePathStyle: Type.Optional(
-        Type.Boolean({ description: 'The bucket stands in the path and not in the host name; most S3-compatible servers need it.', default: false }),
+        Type.Boolean({
+          description: 'The bucket stands in the path and not in the host name; most S3-compatible servers need it.',
+          default: false,
+        }),
       ),
       pathStrategy: Type.Optional(
         Type.Unsafe<PathStrategy>({
@@ -119,20 +122,24 @@ export function toArchive(file: ArchiveFile): ArchiveSettings | undefined {
 }
 
 /** What the schema cannot say: places that are none. */
-export function archiveFaults(file: ArchiveFile): readonly { readonly path: SettingsPath; readonly message: string }[] {
-  const places = [
-    ...(file.location === undefined ? [] : [{ path: ['archive', 'location'] as const, read: parseStorageLocation, text: file.location }]),
-    ...file.allowedBuckets.map((bucket, index) => ({ path: ['archive', 'allowedBuckets', index] as const, read: parseBucket, text: bucket })),
-  ];
-  const faults = places.flatMap((place) => {
-    const message = faultOf(place.read, place.text);
-    return message === undefined ? [] : [{ path: place.path as SettingsPath, message }];
-  });
+export function archiveFaults(file: ArchiveFile): readonly Fault[] {
+  const faults: Fault[] = [];
+  const check = (path: SettingsPath, read: (text: string) => StorageLocation, written: string | undefined): void => {
+    const message = written === undefined ? undefined : faultOf(read, written);
+    if (message !== undefined) faults.push({ path, message });
+  };
+  check(['archive', 'location'], parseStorageLocation, file.location);
+  for (const [index, bucket] of file.allowedBuckets.entries()) check(['archive', 'allowedBuckets', index], parseBucket, bucket);
   if (file.endpoint !== undefined && !/^https?:\/\/[^/]/.test(file.endpoint))
     faults.push({ path: ['archive', 'endpoint'], message: `must begin with https:// or http://, found ${JSON.stringify(file.endpoint)}` });
   if (!file.spoolDir.startsWith('/'))
     faults.push({ path: ['archive', 'spoolDir'], message: `must be an absolute path, found ${JSON.stringify(file.spoolDir)}` });
   return faults;
+}
+
+interface Fault {
+  readonly path: SettingsPath;
+  readonly message: string;
 }
 
 function faultOf(read: (text: string) => StorageLocation, written: string): string | undefined {
