@@ -68,7 +68,11 @@ const exclusion = object(
 
 export const periodicSpecSchema = object(
   {
-    cron: optional(cronExpression('When to run: five cron fields, or @hourly … @yearly, or @every 10m.')),
+    cron: optional(
+      cronExpression(
+        'When to run: five cron fields, or @hourly … @yearly, or @every 10m. H in a field is a value picked by namespace and name.',
+      ),
+    ),
     crons: optional(
       list(cronExpression('As cron.'), 'Several cron expressions; a slot that two of them name is one slot.', {
         minItems: 1,
