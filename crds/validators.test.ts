@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decode, isBuildCluster, isPeriodic, isPluginConfig, isProwJob, type KindName } from './validators.ts';
+import { decode, isBuildCluster, isPeriodic, isPeriodicSet, isPluginConfig, isProwJob, type KindName } from './validators.ts';
 
 const metadata = { name: 'a' };
 const sound: Readonly<Record<KindName, object>> = {
@@ -9,6 +9,7 @@ const sound: Readonly<Record<KindName, object>> = {
     status: { state: 'triggered' },
   },
   Periodic: { metadata, spec: { interval: '1h', jobTemplate: { spec: {} } } },
+  PeriodicSet: { metadata, spec: { include: [{ a: 'b' }], template: { metadata: { name: 'a' }, spec: { interval: '${a}' } } } },
   PluginConfig: { metadata, spec: { repos: ['*'], config: { lgtm: {} } } },
   BuildCluster: { metadata, spec: { alias: 'gpu', kubeconfigSecretRef: { name: 'a', key: 'b' } } },
 };
@@ -75,10 +76,16 @@ describe('decode', () => {
 });
 
 describe('the type guards', () => {
-  const guards = { ProwJob: isProwJob, Periodic: isPeriodic, PluginConfig: isPluginConfig, BuildCluster: isBuildCluster };
+  const guards = {
+    ProwJob: isProwJob,
+    Periodic: isPeriodic,
+    PeriodicSet: isPeriodicSet,
+    PluginConfig: isPluginConfig,
+    BuildCluster: isBuildCluster,
+  };
   it.each(Object.keys(guards) as KindName[])('know a %s from the others', (kind) => {
     const others = (Object.keys(sound) as KindName[]).filter((other) => other !== kind);
     expect(guards[kind](sound[kind])).toBe(true);
-    expect(others.map((other) => guards[kind](sound[other]))).toEqual([false, false, false]);
+    expect(others.map((other) => guards[kind](sound[other]))).toEqual(others.map(() => false));
   });
 });

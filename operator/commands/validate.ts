@@ -4,6 +4,7 @@
  */
 import { validateManifests, type SourceFile, type ValidationProblem, type ValidationReport } from '../../crds/validate.ts';
 import type { PluginConfig } from '../../crds/v1/pluginConfig.ts';
+import { checkPeriodicSet } from '../jobs/matrixChecks.ts';
 import { checkPeriodic, checkPluginConfig, checkProwJob } from '../jobs/semanticChecks.ts';
 import { UsageError, manifestsIn } from './manifestFiles.ts';
 
@@ -38,6 +39,7 @@ function check(sources: readonly SourceFile[]): ValidationReport {
   return validateManifests(sources, {
     ProwJob: [checkProwJob],
     Periodic: [checkPeriodic],
+    PeriodicSet: [checkPeriodicSet],
     PluginConfig: [(config) => checkPluginConfig(config, configs.get(namespaceOf(config)) ?? [])],
   });
 }

@@ -55,6 +55,7 @@ decorationDefaults:
   - {repo: acme/widget, cluster: gpu, config: {scheduling_options: {affinity: {nodeAffinity: {}}, tolerations: [{key: gpu}]}}}
 periodics: {workers: 7, startsPerSecond: 50, catchUpStartsPerSecond: 5}
 periodicBackfills: {workers: 6}
+periodicSets: {workers: 5}
 pluginConfigs: {workers: 2}
 cleanup: {workers: 3, prowJobTTL: 24h, podTTL: 1h, orphanAge: 1m}
 logging: {level: debug, format: human}
@@ -100,6 +101,7 @@ server: {host: 127.0.0.1, port: 0}
     ],
     periodics: { workers: 7, startsPerSecond: 50, catchUpStartsPerSecond: 5 },
     periodicBackfills: { workers: 6 },
+    periodicSets: { workers: 5 },
     pluginConfigs: { workers: 2 },
     cleanup: { workers: 3, prowJobTTLMs: 1440 * minuteMs, podTTLMs: 60 * minuteMs, orphanAgeMs: minuteMs },
     logging: { level: 'debug', format: 'human' },

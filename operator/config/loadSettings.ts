@@ -63,14 +63,17 @@ export function loadSettings(text: string, file: string): Settings {
   if (problems.length > 0) throw new SettingsError(problems);
   const filled = Value.Default(settingsFileSchema, raw) as Filled<SettingsFile>;
   const settings = toSettings(filled);
-  const contradictions = [...contradictionsOf(settings), ...repeatedTenants(filled), ...jobDefaultsFaults(settings), ...archiveFaults(filled.archive as ArchiveFile)].map(
-    ({ path, message }) => ({
-      file,
-      ...at(path, false),
-      path: formatPath(path),
-      message,
-    }),
-  );
+  const contradictions = [
+    ...contradictionsOf(settings),
+    ...repeatedTenants(filled),
+    ...jobDefaultsFaults(settings),
+    ...archiveFaults(filled.archive as ArchiveFile),
+  ].map(({ path, message }) => ({
+    file,
+    ...at(path, false),
+    path: formatPath(path),
+    message,
+  }));
   if (contradictions.length > 0) throw new SettingsError(contradictions);
   return settings;
 }
@@ -144,6 +147,7 @@ function toSettings(file: Filled<SettingsFile>): Settings {
     },
     periodics: file.periodics,
     periodicBackfills: file.periodicBackfills,
+    periodicSets: file.periodicSets,
     pluginConfigs: file.pluginConfigs,
     cleanup: {
       workers: cleanup.workers,

@@ -84,6 +84,9 @@ export const settingsFileSchema = Type.Object(
     periodicBackfills: section('How PeriodicBackfills are followed.', {
       workers: count('PeriodicBackfills that are looked at concurrently.', 4, 1),
     }),
+    periodicSets: section('How PeriodicSets are expanded.', {
+      workers: count('PeriodicSets that are looked at concurrently.', 4, 1),
+    }),
     pluginConfigs: section('How PluginConfigs are resolved.', {
       workers: count('PluginConfigs that are looked at concurrently.', 4, 1),
     }),
@@ -155,6 +158,7 @@ export interface Settings {
     readonly catchUpStartsPerSecond: number;
   };
   readonly periodicBackfills: { readonly workers: number };
+  readonly periodicSets: { readonly workers: number };
   readonly pluginConfigs: { readonly workers: number };
   readonly cleanup: { readonly workers: number; readonly prowJobTTLMs: number; readonly podTTLMs: number; readonly orphanAgeMs: number };
   /** Absent: nothing is kept. */

@@ -135,6 +135,7 @@ const startOnly: ReadonlyMap<string, (settings: Settings) => unknown> = new Map(
   ['prowJobs.workers', (settings: Settings): unknown => settings.prowJobs.workers],
   ['periodics.workers', (settings: Settings): unknown => settings.periodics.workers],
   ['periodicBackfills.workers', (settings: Settings): unknown => settings.periodicBackfills.workers],
+  ['periodicSets.workers', (settings: Settings): unknown => settings.periodicSets.workers],
   ['pluginConfigs.workers', (settings: Settings): unknown => settings.pluginConfigs.workers],
   ['cleanup.workers', (settings: Settings): unknown => settings.cleanup.workers],
   ['leaderElection', (settings: Settings): unknown => settings.leaderElection],
