@@ -5,6 +5,8 @@
 import { customResourceDefinitions } from '../../crds/definitions.ts';
 import { StructuralSchema } from '../../crds/structural.ts';
 import type { BuildCluster } from '../../crds/v1/buildCluster.ts';
+import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { PeriodicSet } from '../../crds/v1/periodicSet.ts';
 import type { PluginConfig } from '../../crds/v1/pluginConfig.ts';
 import type { ProwJob, ProwJobState, RunReason } from '../../crds/v1/prowJob.ts';
 import { resolvePlugins } from '../../operator/jobs/pluginResolution.ts';
@@ -16,6 +18,9 @@ import type { Health } from '../../operator/clusters/clusterConnection.ts';
 import type { MemberReport } from '../../operator/clusters/clusterMember.ts';
 import { buildClusterStatus } from '../../reconcilers/buildcluster/status.ts';
 import { World, failure } from '../../reconcilers/periodic/testing/world.ts';
+import { decide as decideSet } from '../../reconcilers/periodicset/decide.ts';
+import { readScope as readSetScope } from '../../reconcilers/periodicset/scope.ts';
+import { periodicSetStatus } from '../../reconcilers/periodicset/status.ts';
 import { pluginConfigStatus } from '../../reconcilers/pluginconfig/status.ts';
 import { statusAfter, type News } from '../../reconcilers/prowjob/status.ts';
 import { aRun } from '../../reconcilers/prowjob/testing/builders.ts';
@@ -24,7 +29,7 @@ import type { Judged, KstatusResult } from './kstatus.ts';
 export type ArgoHealth = 'Healthy' | 'Progressing' | 'Degraded' | 'Suspended';
 
 export interface State {
-  readonly kind: 'ProwJob' | 'Periodic' | 'PluginConfig' | 'BuildCluster';
+  readonly kind: 'ProwJob' | 'Periodic' | 'PeriodicSet' | 'PluginConfig' | 'BuildCluster';
   readonly name: string;
   readonly object: Judged;
   /** What Flux makes of it. */
@@ -140,6 +145,51 @@ async function periodicStates(): Promise<readonly State[]> {
   return rows.map(([name, object, expected]) => ({ kind: 'Periodic', name, object, ...expected }));
 }
 
+function periodicSetStates(): readonly State[] {
+  const set = (cron: string): PeriodicSet =>
+    unseen('PeriodicSet', {
+      ...head,
+      kind: 'PeriodicSet',
+      spec: {
+        matrix: { region: ['eu'] },
+        template: {
+          metadata: { name: 'e2e-${region}' },
+          spec: { cron, jobTemplate: { spec: { pod_spec: { containers: [{ image: 'busybox' }] } } } },
+        },
+      },
+    });
+  /** `children` are there when the pass has ended. */
+  const seen = (object: PeriodicSet, children: readonly Periodic[], error?: Error): PeriodicSet => {
+    const sources = { sets: { get: () => object }, periodics: { get: () => undefined, byIndex: () => children } };
+    const scope = readSetScope(sources, { namespace: 'team', name: 'one' }, new WeakMap());
+    if (scope === undefined) throw new Error('a set that is there is looked at');
+    const outcome = { created: 0, updated: 0, deleted: 0, refusals: [], ...(error === undefined ? {} : { error }) };
+    return { ...object, status: periodicSetStatus(scope, decideSet(scope), outcome, nowMs) };
+  };
+  const [sound, wrong] = [set('@hourly'), set('${cron}')];
+  const childOf = (object: PeriodicSet): readonly Periodic[] => {
+    const sources = { sets: { get: () => object }, periodics: { get: () => undefined, byIndex: () => [] } };
+    const scope = readSetScope(sources, { namespace: 'team', name: 'one' }, new WeakMap());
+    return scope === undefined ? [] : decideSet(scope).create;
+  };
+  const made = seen(sound, childOf(sound));
+  const asleep = childOf(sound).map((periodic) => ({
+    ...periodic,
+    status: { conditions: [{ type: 'Suspended', status: 'True' as const, reason: 'Suspended', message: '', lastTransitionTime: '' }] },
+  }));
+  const rows: readonly (readonly [string, PeriodicSet, Expected])[] = [
+    ['not seen yet', sound, inProgress],
+    ['applied', made, settled],
+    ['with a template that is wrong', seen(wrong, []), stalled],
+    ['corrected', seen({ ...seen(wrong, []), spec: sound.spec }, childOf(sound)), settled],
+    ['while a Periodic cannot be created', seen(sound, [], new Error('no answer')), inProgress],
+    ['with all Periodics suspended', seen(sound, asleep), suspended],
+    ['edited', edited(made), inProgress],
+    ['being deleted', deleted(made), leaving],
+  ];
+  return rows.map(([name, object, expected]) => ({ kind: 'PeriodicSet', name, object, ...expected }));
+}
+
 function pluginConfigStates(): readonly State[] {
   const config = (spec: Partial<PluginConfig['spec']>, name = 'one'): PluginConfig =>
     unseen('PluginConfig', { ...head, kind: 'PluginConfig', metadata: { ...head.metadata, name }, spec: { repos: ['acme'], ...spec } });
@@ -203,6 +253,7 @@ function buildClusterStates(): readonly State[] {
 export const everyState = async (): Promise<readonly State[]> => [
   ...runStates(),
   ...(await periodicStates()),
+  ...periodicSetStates(),
   ...pluginConfigStates(),
   ...buildClusterStates(),
 ];
