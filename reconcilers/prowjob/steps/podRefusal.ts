@@ -6,6 +6,7 @@
  * words have to: they are those of the Kubernetes API server, unchanged for years, and what is not recognised is for good.
  */
 import type { WaitReason } from '../../../crds/v1/prowJob.ts';
+import { ClusterUnavailableError } from '../../../operator/clusters/errors.ts';
 import { ApiError, TransportError, isForbidden, isNotFound, isTooManyRequests, isUnauthorized } from '../../../operator/kube/errors.ts';
 
 export type HeldReason = Extract<WaitReason, 'ClusterUnavailable' | 'QuotaExceeded' | 'PodRefused'>;
@@ -18,7 +19,7 @@ export type Refusal =
   | { readonly kind: 'passing'; readonly reason: HeldReason; readonly lead: string; readonly message: string };
 
 export function refusalOf(error: unknown): Refusal {
-  if (error instanceof TransportError) return unavailable(error.message);
+  if (error instanceof TransportError || error instanceof ClusterUnavailableError) return unavailable(error.message);
   if (!(error instanceof ApiError)) return { kind: 'none' };
   const message = (error.status.message ?? '') || error.message;
   if (isForbidden(error)) return forbidden(error, message);
