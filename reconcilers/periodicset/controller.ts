@@ -7,20 +7,19 @@ import { periodics, periodicSets } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { PeriodicSet } from '../../crds/v1/periodicSet.ts';
 import { mayMake } from '../../operator/jobs/matrixChildren.ts';
-import type { KubeClient } from '../../operator/kube/client.ts';
 import { keyOf, type ObjectKey } from '../../operator/kube/objects.ts';
 import type { Clock } from '../../operator/runtime/clock.ts';
 import { isConditionTrue } from '../../operator/runtime/conditions.ts';
 import { Controller } from '../../operator/runtime/controller.ts';
 import type { Logger } from '../../operator/runtime/logger.ts';
 import type { Metrics } from '../../operator/runtime/metrics.ts';
-import { ObjectWriter } from '../../operator/runtime/objectWriter.ts';
+import { ObjectWriter, type WriteClient } from '../../operator/runtime/objectWriter.ts';
 import type { Change, Store } from '../../operator/runtime/store.ts';
 import { setOf } from './owned.ts';
 import { PeriodicSetReconciler, type PeriodicSetDeps } from './reconciler.ts';
 
 export interface PeriodicSetControllerOptions {
-  readonly client: KubeClient;
+  readonly client: WriteClient;
   readonly periodicSets: { readonly store: Store<PeriodicSet> };
   /** Its informer must have periodicSetIndexers among its indexers. */
   readonly periodics: { readonly store: Store<Periodic> };
