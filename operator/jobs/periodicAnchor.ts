@@ -13,7 +13,8 @@ export function anchorOf(periodic: Periodic, schedule: Schedule, nowMs: number):
   const created = timeMs(periodic.metadata.creationTimestamp) ?? 0;
   const recorded = periodic.status?.schedule;
   if (recorded === undefined) return { sinceMs: created, startsAtOnce: true, edited: false };
-  if (recorded.text !== schedule.text) return { sinceMs: Math.floor(nowMs / 1000) * 1000, startsAtOnce: false, edited: true };
+  if (recorded.text !== schedule.text)
+    return { sinceMs: Math.max(created, Math.floor(nowMs / 1000) * 1000), startsAtOnce: false, edited: true };
   const sinceMs = timeMs(recorded.since) ?? created;
   return { sinceMs, startsAtOnce: sinceMs === created, edited: false };
 }

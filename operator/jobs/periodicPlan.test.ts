@@ -1,46 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Periodic } from '../../crds/v1/periodic.ts';
-import type { SlotDecision } from './periodicDecisions.ts';
-import { planPeriodic, slotsPerPass, unsupportedFields, type PeriodicPlan } from './periodicPlan.ts';
-import { parseSchedule } from './schedule.ts';
-import { newPeriodic, newRun, type PeriodicInput, type RunInput } from './testing/periodics.ts';
+import { slotsPerPass, unsupportedFields } from './periodicPlan.ts';
+import { newPeriodic } from './testing/periodics.ts';
+import { clock, describePlans, planOf, settledAt, type PlanRow } from './testing/planTable.ts';
 
 const iso = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z');
-const clock = (time: string): string => `2026-01-01T${time}Z`;
 
-function plan(periodic: Periodic, runs: readonly RunInput[], now: string): PeriodicPlan {
-  const parsed = parseSchedule(periodic.spec);
-  if (!parsed.ok) throw new Error('the schedule of this test is invalid');
-  return planPeriodic({ periodic, schedule: parsed.schedule, runs: runs.map((run) => newRun(periodic, run)), nowMs: Date.parse(now) });
-}
-
-/** "10:20 start", "10:10 miss Superseded". */
-const show = (decision: SlotDecision): string => {
-  const time = iso(decision.slotMs).slice(11, -1).replace(/:00$/, '');
-  return decision.outcome === 'start' ? `${time} start` : `${time} ${decision.outcome} ${decision.reason}`;
-};
-
-interface Row {
-  /** Ids are those of the specification's scenario tables. */
-  readonly name: string;
-  readonly given?: PeriodicInput;
-  readonly runs?: readonly RunInput[];
-  /** Time of day on 2026-01-01. */
-  readonly now: string;
-  readonly want: readonly string[];
-  /** When to look again; absent: not checked; null: never. */
-  readonly wake?: string | null;
-  /** The first of the next slots; absent: not checked; null: there is none. */
-  readonly next?: string | null;
-}
-
-/** The object was created at midnight and dealt with everything until 10:00, unless a row says otherwise. */
-const settledAt = (time: string) => ({
-  lastScheduleTime: clock(time),
-  schedule: { text: '0,10,20,30,40,50 * * * * Etc/UTC', since: clock('00:00:00') },
-});
-
-const slots: readonly Row[] = [
+const slots: readonly PlanRow[] = [
   { name: 'nothing is due', given: { status: settledAt('10:00:00') }, now: '10:09:59', want: [], wake: '10:10:00', next: '10:10:00' },
   {
     name: 'a slot is due',
@@ -104,7 +69,7 @@ const slots: readonly Row[] = [
     name: 'H41 down over slots: the latest starts, the others are missed',
     given: { status: settledAt('10:00:00') },
     now: '10:39:00',
-    want: ['10:10 miss Superseded', '10:20 miss Superseded', '10:30 start'],
+    want: ['10:10 miss Superseded', '10:20 miss Superseded', '10:30 start catchup'],
     wake: '10:40:00',
   },
   {
@@ -148,13 +113,13 @@ const slots: readonly Row[] = [
     name: 'startingDeadline not passed',
     given: { status: settledAt('10:00:00'), spec: { startingDeadline: '5m' } },
     now: '10:14:00',
-    want: ['10:10 start'],
+    want: ['10:10 start catchup'],
   },
   {
     name: 'a startingDeadline longer than time',
     given: { status: settledAt('10:00:00'), spec: { startingDeadline: '99999999999999999999h' } },
     now: '10:14:00',
-    want: ['10:10 start'],
+    want: ['10:10 start catchup'],
   },
   {
     name: 'a startingDeadline of a second binds slots on time, too',
@@ -269,7 +234,7 @@ const slots: readonly Row[] = [
   },
 ];
 
-const intervals: readonly Row[] = [
+const intervals: readonly PlanRow[] = [
   { name: 'H1 no run at all', given: { spec: { cron: undefined, interval: '30m' } }, now: '00:00:01', want: ['00:00 start'], wake: null },
   {
     name: 'H6 started 1 s ago, active',
@@ -309,7 +274,7 @@ const intervals: readonly Row[] = [
     given: { spec: { cron: undefined, interval: '30m' } },
     runs: [{ slot: clock('10:00:00'), completed: clock('10:05:00') }],
     now: '14:00:00',
-    want: ['10:30 start'],
+    want: ['10:30 start catchup'],
   },
   {
     name: 'counted from the real start',
@@ -345,7 +310,7 @@ const intervals: readonly Row[] = [
     given: { spec: { cron: undefined, minimumInterval: '1m' } },
     runs: [{ slot: clock('09:00:00'), completed: clock('09:30:00') }],
     now: '10:00:00',
-    want: ['09:31 start'],
+    want: ['09:31 start catchup'],
   },
   {
     name: 'H22 minimumInterval, started long ago, ended just now',
@@ -403,18 +368,8 @@ const intervals: readonly Row[] = [
   },
 ];
 
-describe.each([
-  { kind: 'slots', rows: slots },
-  { kind: 'intervals', rows: intervals },
-])('planPeriodic: $kind', ({ rows }) => {
-  it.each(rows)('$name', ({ given, runs = [], now, want, wake, next }) => {
-    const result = plan(newPeriodic(given), runs, clock(now));
-    expect(result.decisions.map(show)).toEqual(want);
-    const asTime = (ms: number | undefined): string | null => (ms === undefined ? null : iso(ms));
-    if (wake !== undefined) expect(asTime(result.wakeAtMs)).toBe(wake === null ? null : clock(wake));
-    if (next !== undefined) expect(asTime(result.nextSlots[0])).toBe(next === null ? null : clock(next));
-  });
-});
+describePlans('slots', slots);
+describePlans('intervals', intervals);
 
 describe('planPeriodic', () => {
   it('shows five next slots, leaving out what is excluded', () => {
@@ -422,14 +377,14 @@ describe('planPeriodic', () => {
       status: settledAt('10:00:00'),
       spec: { exclusions: [{ from: clock('10:15:00'), to: clock('11:00:00') }] },
     });
-    const times = plan(periodic, [], clock('10:01:00')).nextSlots.map((ms) => iso(ms).slice(11, 16));
+    const times = planOf(periodic, { now: '10:01:00' }).nextSlots.map((ms) => iso(ms).slice(11, 16));
     expect(times).toEqual(['10:10', '11:00', '11:10', '11:20', '11:30']);
   });
 
   it('deals with a year of missed minutes in steps, and starts nothing before the last of them', () => {
     const status = { lastScheduleTime: '2025-01-01T00:00:00Z', schedule: { text: '* * * * * Etc/UTC', since: '2024-01-01T00:00:00Z' } };
     const periodic = newPeriodic({ created: '2024-01-01T00:00:00Z', spec: { cron: '* * * * *' }, status });
-    const { decisions, wakeAtMs } = plan(periodic, [], clock('00:00:30'));
+    const { decisions, wakeAtMs } = planOf(periodic, { now: '00:00:30' });
     expect(decisions).toHaveLength(slotsPerPass - 1000);
     expect(decisions.every((decision) => decision.outcome === 'miss')).toBe(true);
     expect(wakeAtMs).toBe(Date.parse(clock('00:00:30')));
@@ -443,7 +398,7 @@ describe('planPeriodic', () => {
     { name: 'no token', annotations: {}, status: { lastRunNowToken: 'a' }, want: undefined },
   ])('start by hand: $name', ({ annotations, status, want }) => {
     const periodic = newPeriodic({ annotations, status, spec: { suspend: true } });
-    expect(plan(periodic, [{ slot: clock('00:00:00') }], clock('00:01:00')).manual?.token).toBe(want);
+    expect(planOf(periodic, { runs: [{ slot: clock('00:00:00') }], now: '00:01:00' }).manual?.token).toBe(want);
   });
 
   it('names what it does not act on', () => {

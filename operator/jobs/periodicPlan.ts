@@ -149,8 +149,8 @@ function workThrough({ desk, periodic, ended }: View, judge: () => void): void {
     return;
   }
   judge();
-  planRetries(desk, ended);
   startWaiting(desk, before, false);
+  planRetries(desk, ended);
 }
 
 function planSlots(view: View, schedule: SlotSchedule): Seen {

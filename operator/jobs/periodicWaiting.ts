@@ -23,15 +23,20 @@ export function startWaiting(desk: Desk, entries: readonly WaitingSlot[], blocke
   for (const entry of turns(entries).filter((candidate) => known.has(candidate))) {
     if (desk.runOf(entry.slotMs, entry.attempt) !== undefined) desk.start(waited(entry), causes[entry.reason], desk.nowMs);
     else if (giveUp(desk, entry)) continue;
-    else if (entry.notBeforeMs > desk.nowMs) {
-      desk.wakeAt(entry.notBeforeMs);
+    else if (readyMs(desk, entry) > desk.nowMs) {
+      desk.wakeAt(readyMs(desk, entry));
       closed ||= isQueue;
     } else if (closed || !desk.hasPlace) closed = true;
     else desk.start(waited(entry), causes[entry.reason], dueOf(desk, entry), entry.reason === 'CatchUp');
   }
+  // A start further down the list may have overtaken a repetition further up.
+  for (const entry of desk.waiting.filter((candidate) => candidate.attempt > 1 && known.has(candidate))) giveUpRetry(desk, entry);
   const left = desk.waiting.length > 0;
   if (left && desk.hold.now !== 'Stopped' && desk.isHeld) desk.wakeAt(releasedFrom(desk.spec, desk.nowMs));
 }
+
+/** Its turn, and never before the slot itself: the clock may have been set back since it was accepted. */
+const readyMs = (desk: Desk, { slotMs, notBeforeMs }: WaitingSlot): number => Math.max(notBeforeMs, desk.startOf(slotMs));
 
 /** What replaces a run comes first: it is the latest slot, and the others are to be made up for. */
 const turns = (entries: readonly WaitingSlot[]): readonly WaitingSlot[] =>

@@ -40,6 +40,8 @@ export interface RunInput {
   /** The slot; or a token, for a start by hand. */
   readonly slot?: string;
   readonly token?: string;
+  /** 2 for the first repetition. Default: 1. */
+  readonly attempt?: number;
   /** Default: the slot. */
   readonly created?: string;
   readonly state?: ProwJobState;
@@ -50,7 +52,9 @@ export interface RunInput {
 
 export function newRun(periodic: Periodic, input: RunInput): ProwJob {
   const cause: RunCause =
-    input.slot === undefined ? { kind: 'manual', token: input.token ?? 'token' } : { kind: 'slot', slotMs: Date.parse(input.slot) };
+    input.slot === undefined
+      ? { kind: 'manual', token: input.token ?? 'token' }
+      : { kind: 'slot', slotMs: Date.parse(input.slot), attempt: input.attempt ?? 1 };
   const run = buildRun(periodic, cause);
   const state = input.state ?? (input.completed === undefined ? 'pending' : 'success');
   return {

@@ -14,6 +14,7 @@ import { FakeClock } from '../../../operator/runtime/testing/fakeClock.ts';
 import { RecordingLogger } from '../../../operator/runtime/testing/recordingLogger.ts';
 import { PeriodicReconciler } from '../reconciler.ts';
 import { StartBudget, type StartRates } from '../startBudget.ts';
+import { slotOfRun } from '../../../operator/jobs/periodicRun.ts';
 import { runIndexers } from '../../../operator/jobs/runIndex.ts';
 
 interface AbortBody {
@@ -33,6 +34,12 @@ export class World {
   readonly clock: FakeClock;
   /** Every creation that the server carried out. */
   readonly created: string[] = [];
+  /** What status said of slots that started no run, one entry for each time it said so. */
+  readonly idle: { readonly slotMs: number; readonly reason: string }[] = [];
+  /** The same, as it was created. */
+  readonly createdRuns: ProwJob[] = [];
+  /** How many more there were than status shows. */
+  idleUnshown = 0;
   /** Every run that was asked to end. */
   readonly aborted: string[] = [];
   rates: StartRates = { onTime: 0, catchUp: 0 };
@@ -170,6 +177,9 @@ export class World {
     const metadata = { ...run.metadata, uid: `run-${++this.#uid}`, creationTimestamp: this.#now(), resourceVersion: this.#next() };
     const stored: ProwJob = { ...run, metadata, status: { state: 'triggered' } };
     this.created.push(name);
+    this.createdRuns.push(stored);
+    const slotMs = slotOfRun(stored);
+    if (slotMs !== undefined && slotMs > this.clock.now()) throw new Error(`the run of ${name} was created before its slot`);
     this.runs.set(name, stored);
     return stored;
   }
@@ -188,6 +198,8 @@ export class World {
     const { resourceVersion } = (body.metadata ?? {}) as { readonly resourceVersion?: string };
     if (resourceVersion !== undefined && resourceVersion !== this.periodic.metadata.resourceVersion) throw failure(409, 'Conflict');
     this.patches.push(body.status);
+    this.#note('skipped', body.status);
+    this.#note('missed', body.status);
     const fields: Record<string, unknown> = { ...this.status, ...body.status };
     const merged = Object.entries(fields).filter(([, value]) => value !== null);
     this.periodic = {
@@ -195,6 +207,14 @@ export class World {
       metadata: { ...this.periodic.metadata, resourceVersion: this.#next() },
       status: Object.fromEntries(merged),
     };
+  }
+
+  /** The slots that this write adds to a list. Status shows ten of them. */
+  #note(list: 'skipped' | 'missed', status: Partial<PeriodicStatus>): void {
+    const added = (status[list]?.count ?? this.status[list]?.count ?? 0) - (this.status[list]?.count ?? 0);
+    const shown = added === 0 ? [] : (status[list]?.last ?? []).slice(-added);
+    this.idleUnshown += added - shown.length;
+    for (const { slot, reason } of shown) this.idle.push({ slotMs: Date.parse(slot), reason });
   }
 
   #store(periodic: Periodic): void {
