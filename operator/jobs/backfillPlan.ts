@@ -7,7 +7,7 @@
  */
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { PeriodicBackfill } from '../../crds/v1/periodicBackfill.ts';
-import { exclusionAt } from './exclusions.ts';
+import { exclusionAt } from './periodicHolds.ts';
 import type { Anchor, ParsedSchedule, SlotSchedule } from './schedule.ts';
 import { stamp, timeMs } from './times.ts';
 
