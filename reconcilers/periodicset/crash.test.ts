@@ -31,17 +31,20 @@ interface CrashPoint {
 /** The writes of one story: counted, and cut off for good at one of them. */
 class Fate {
   readonly #crash: CrashPoint | undefined;
+  readonly #when: CrashPoint['when'] | undefined;
   writes = 0;
   hasDied = false;
   isDead = false;
 
   constructor(crash: CrashPoint | undefined) {
     this.#crash = crash;
+    this.#when = crash?.when;
   }
 
   async #write<T>(send: () => Promise<T>): Promise<T> {
-    const isLast = !this.hasDied && this.#crash?.write === this.writes++;
-    if (this.isDead || (isLast && this.#crash?.when === 'before')) this.#die();
+    const index = this.writes++;
+    const isLast = !this.hasDied && this.#crash?.write === index;
+    if (this.isDead || (isLast && this.#when === 'before')) this.#die();
     const answer = await send();
     if (isLast) this.#die();
     return answer;
