@@ -164,7 +164,7 @@ function validated(written: readonly Written[], findings: Findings): readonly Wr
     const one = byName.get(problem.file);
     if (one !== undefined) tell(problem, one);
   }
-  remarkOnIntervals(written, findings);
+  remarkOnAll(written, findings);
   return written.filter(({ job }) => !job.isRefused);
 }
 
@@ -214,13 +214,33 @@ function fieldOfJob(path: string): string {
   return pattern === undefined ? path : path.replace(pattern, name ?? '');
 }
 
-/** Not in every line of the report: it is the same for all of them. */
-function remarkOnIntervals(written: readonly Written[], findings: Findings): void {
-  const intervals = written.filter(({ tree, job }) => !job.isRefused && scheduleOf(tree).cron === undefined);
+/** What is the same for many jobs is said once. */
+function remarkOnAll(written: readonly Written[], findings: Findings): void {
+  const kept = written.filter(({ job }) => !job.isRefused);
+  const intervals = kept.filter(({ tree }) => scheduleOf(tree).cron === undefined);
   const [first] = intervals;
+  if (first !== undefined) {
+    const who = intervals.length === 1 ? '1 job with an interval starts' : `${intervals.length} jobs with an interval start`;
+    findings.add('note', first.tree.place, '', 'interval', `${who} at once when the manifest is applied, as a new job does in Prow`);
+  }
+  remarkOnNames(kept, 'cluster', (names) => `each needs a BuildCluster of that alias, or its runs wait: ${names}`, findings);
+  remarkOnNames(
+    kept,
+    'job_queue_name',
+    (names) => `each needs a capacity in the settings of the operator, or its runs wait: ${names}`,
+    findings,
+  );
+}
+
+function remarkOnNames(written: readonly Written[], field: string, reason: (names: string) => string, findings: Findings): void {
+  const users = written.flatMap(({ tree }) => {
+    const name = textOf(lookUp(tree, field)) ?? '';
+    return name === '' || name === 'default' ? [] : [{ name, tree }];
+  });
+  const [first] = users;
   if (first === undefined) return;
-  const reason = `${intervals.length} ${intervals.length === 1 ? 'job with an interval starts' : 'jobs with an interval start'} at once when the manifest is applied, as a new job does in Prow`;
-  findings.add('note', first.tree.place, '', 'interval', reason);
+  const names = [...new Set(users.map(({ name }) => name))].sort().join(', ');
+  findings.add('note', first.tree.place, '', field, reason(names));
 }
 
 function scheduleOf(tree: MapTree): ProwSchedule {

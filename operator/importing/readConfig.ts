@@ -83,7 +83,7 @@ export function readConfig({ file, text }: ConfigFile): ReadConfig {
     const root = reader.read();
     if (second?.contents != null) {
       const reason = 'Prow reads only the first document of a file; put this one into a file of its own';
-      reader.remarks.push({ kind: 'leftOut', place: placeAt(second.range[0]), path: '', reason });
+      reader.remarks.push({ kind: 'leftOut', place: placeAt(second.contents.range[0]), path: '', reason });
     }
     if (root !== undefined && root.kind !== 'map') return failed('the file does not begin with keys such as periodics or presets', 0);
     return { file, root, problems: [], remarks: reader.remarks };

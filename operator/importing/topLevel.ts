@@ -30,8 +30,8 @@ const readFromPlank: ReadonlySet<string> = new Set([
 ]);
 const plankInSettings: ReadonlyMap<string, string> = new Map([
   ['job_queue_capacities', 'the settings of the operator hold the capacity of each queue: a job that names one waits until they do'],
-  ['max_concurrency', 'the settings of the operator hold the limit for all runs'],
-  ['max_revivals', 'the settings of the operator say how often a pod is replaced'],
+  ['max_concurrency', 'the settings of the operator hold the limit for all runs: prowJobs.maxConcurrency'],
+  ['max_revivals', 'the settings of the operator say how often a pod is replaced: prowJobs.maxRevivals'],
 ]);
 
 export interface OtherJobs {
