@@ -6,7 +6,7 @@ import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { deadlinesOf } from '../../operator/jobs/deadlines.ts';
 import { annotation, label } from '../../operator/jobs/labels.ts';
-import { runNowTokenAnnotation } from '../../operator/jobs/periodicRun.ts';
+import { attemptOfRun, runNowTokenAnnotation } from '../../operator/jobs/periodicRun.ts';
 import { deletionAskedMs, phaseOfPod } from '../../operator/jobs/podOutcome.ts';
 import { isPodFinished } from '../../operator/jobs/podShape.ts';
 import { createdMsOf, isComplete } from '../../operator/jobs/runState.ts';
@@ -197,7 +197,8 @@ function startedTwice({ runs }: History): string[] {
   for (const { type, object } of runs) {
     const owner = object.metadata.ownerReferences?.[0]?.uid;
     const annotations = object.metadata.annotations ?? {};
-    const cause = annotations[annotation.scheduledTime] ?? annotations[runNowTokenAnnotation];
+    const slot = annotations[annotation.scheduledTime];
+    const cause = slot === undefined ? annotations[runNowTokenAnnotation] : `${slot}, attempt ${attemptOfRun(object)}`;
     if (type !== 'ADDED' || owner === undefined || cause === undefined) continue;
     const earlier = first.get(`${owner} ${cause}`);
     if (earlier === undefined) first.set(`${owner} ${cause}`, object);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { buildRun, periodicUidOf, runNameOf, runNowTokenOf } from './periodicRun.ts';
+import { attemptOfRun, buildRun, periodicUidOf, runNameOf, runNowTokenOf, slotOfRun, tokenOfRun } from './periodicRun.ts';
 import { containers, newPeriodic } from './testing/periodics.ts';
 
 const slotMs = Date.parse('2026-01-01T10:00:00Z');
@@ -13,6 +13,12 @@ describe('runNameOf', () => {
       periodic: 'nightly',
       cause: { kind: 'slot', slotMs: slotMs + 7000 } as const,
       want: 'nightly-20260101t100007z',
+    },
+    {
+      name: 'a repetition, told apart from the second pod of the run it repeats',
+      periodic: 'nightly',
+      cause: { kind: 'slot', slotMs, attempt: 2 } as const,
+      want: 'nightly-20260101t1000z-r1',
     },
     { name: 'a start by hand', periodic: 'nightly', cause: { kind: 'manual', token: 'now' } as const, want: /^nightly-now-[0-9a-f]{12}$/ },
     { name: 'a long name', periodic: longName, cause: { kind: 'slot', slotMs } as const, want: /^a{39}-[0-9a-f]{8}-20260101t1000z$/ },
@@ -36,6 +42,23 @@ describe('runNameOf', () => {
 });
 
 describe('buildRun', () => {
+  it('counts repetitions as upstream does, and lets no template forge what a run is known by', () => {
+    const forged = {
+      'prow.k8s.io/scheduled-time': '2020-01-01T00:00:00Z',
+      'prow.k8s.io/slot-attempt': '7',
+      'prow.k8s.io/run-now-token': 'forged',
+    };
+    const periodic = newPeriodic();
+    const template = { ...periodic.spec.jobTemplate, metadata: { annotations: forged } };
+    const runs = [1, 2].map((attempt) =>
+      buildRun({ ...periodic, spec: { ...periodic.spec, jobTemplate: template } }, { kind: 'slot', slotMs, attempt }),
+    );
+    expect(runs.map((run) => run.metadata.labels?.['prow.k8s.io/re-run'])).toEqual([undefined, '1']);
+    expect(runs.map(attemptOfRun)).toEqual([1, 2]);
+    expect(runs.map(slotOfRun)).toEqual([slotMs, slotMs]);
+    expect(runs.map(tokenOfRun)).toEqual([undefined, undefined]);
+  });
+
   it('fills in what upstream fills in, and belongs to the Periodic', () => {
     const run = buildRun(newPeriodic(), { kind: 'slot', slotMs });
     expect(run).toEqual({

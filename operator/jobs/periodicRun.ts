@@ -37,8 +37,8 @@ export function runNowTokenOf(periodic: Periodic): string | undefined {
 }
 
 /**
- * `<periodic>-20260101t1000z`, with seconds where there are any and `-2` for the first repetition; `<periodic>-now-<hash of the token>` for
- * a start by hand.
+ * `<periodic>-20260101t1000z`, with seconds where there are any and `-r1` for the first repetition; `<periodic>-now-<hash of the token>` for
+ * a start by hand. A plain `-2` would be the name of the second pod of the first run.
  */
 export function runNameOf(periodicName: string, cause: RunCause): string {
   const suffix = cause.kind === 'slot' ? `${compactTime(cause.slotMs)}${attemptSuffix(cause)}` : `now-${sha256(cause.token).slice(0, 12)}`;
@@ -49,7 +49,7 @@ export function runNameOf(periodicName: string, cause: RunCause): string {
   return `${kept}-${hash}-${suffix}`;
 }
 
-const attemptSuffix = ({ attempt = 1 }: { readonly attempt?: number }): string => (attempt > 1 ? `-${attempt}` : '');
+const attemptSuffix = ({ attempt = 1 }: { readonly attempt?: number }): string => (attempt > 1 ? `-r${attempt - 1}` : '');
 
 function compactTime(ms: number): string {
   const digits = stamp(ms).replace(/[-:]/g, '').toLowerCase();

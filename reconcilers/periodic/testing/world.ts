@@ -8,7 +8,7 @@ import { ApiError, TransportError } from '../../../operator/kube/errors.ts';
 import { keyOf, type ObjectKey } from '../../../operator/kube/objects.ts';
 import { formatTime } from '../../../operator/runtime/clock.ts';
 import { Metrics } from '../../../operator/runtime/metrics.ts';
-import type { Result } from '../../../operator/runtime/reconciler.ts';
+import type { ReconcileContext, Result } from '../../../operator/runtime/reconciler.ts';
 import { Store } from '../../../operator/runtime/store.ts';
 import { FakeClock } from '../../../operator/runtime/testing/fakeClock.ts';
 import { RecordingLogger } from '../../../operator/runtime/testing/recordingLogger.ts';
@@ -74,13 +74,22 @@ export class World {
     this.#writes = 0;
   }
 
+  /** Another process that works at the same time, with caches of its own; the answer makes one pass. */
+  secondProcess(): () => Promise<Result> {
+    const { reconciler } = this.#boot();
+    return () => reconciler.reconcile(keyOf(this.periodic), this.#context());
+  }
+
   /** One pass; as many as a requeue at once asks for. */
   async reconcile(): Promise<Result> {
-    const ctx = { signal: new AbortController().signal, logger: this.logger, clock: this.clock };
     for (;;) {
-      const result = await this.#process.reconciler.reconcile(keyOf(this.periodic), ctx);
+      const result = await this.#process.reconciler.reconcile(keyOf(this.periodic), this.#context());
       if (result.requeueAfterMs !== 0) return result;
     }
+  }
+
+  #context(): ReconcileContext {
+    return { signal: new AbortController().signal, logger: this.logger, clock: this.clock };
   }
 
   get status(): PeriodicStatus {
