@@ -1,11 +1,12 @@
 /** The chart gives the operator exactly the rights that it uses: it is watched while it does everything it can do. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildClusters, periodics, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { buildClusters, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
 import { apiVersion } from '../../crds/v1/common.ts';
 import { label, annotation } from '../../operator/jobs/labels.ts';
 import { runNowAnnotation } from '../../operator/jobs/periodicRun.ts';
 import { pods, type Pod } from '../../operator/kube/builtin.ts';
 import { isNotFound } from '../../operator/kube/errors.ts';
+import { mergePatch } from '../../operator/kube/patch.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
 import type { ResourceType } from '../../operator/kube/resource.ts';
 import { one, render, type Manifest } from './chart.ts';
@@ -18,6 +19,7 @@ const unseen = new Map([
     'update prow.k8s.io/periodics/finalizers',
     'the admission plugin OwnerReferencesPermissionEnforcement asks for it: runs block the deletion of their Periodic',
   ],
+  ['update prow.k8s.io/periodicsets/finalizers', 'the same plugin asks for it: the Periodics of a set block its deletion'],
   ['patch /pods', "the finalizer of Prow's reporter is taken off pods that are lost; nothing sets it in this scene"],
   ['patch events.k8s.io/events', 'an Event that happens again is counted on the first, minutes later'],
 ]);
@@ -79,6 +81,20 @@ describe('the rights of the operator', () => {
       metadata: { namespace: 'default', name: 'nightly', annotations: { [runNowAnnotation]: 'now' } },
       spec: { cron: '@every 8760h', jobTemplate: { spec: { pod_spec: shell } } },
     } as KubeObject);
+    const set = (cron: string, regions: readonly string[]): KubeObject =>
+      ({
+        apiVersion,
+        kind: 'PeriodicSet',
+        metadata: { namespace: 'default', name: 'e2e' },
+        spec: {
+          matrix: { region: regions },
+          template: { metadata: { name: 'e2e-${region}' }, spec: { cron, jobTemplate: { spec: { pod_spec: shell } } } },
+        },
+      }) as KubeObject;
+    await client.create<KubeObject>(periodicSets, set('@every 8760h', ['eu', 'us']));
+    await eventually('the Periodics of the set', async () => !(await gone(periodics, 'e2e-us')()));
+    await client.patch<KubeObject>(periodicSets, { namespace: 'default', name: 'e2e' }, mergePatch(set('@every 8759h', ['eu'])));
+    await eventually('the Periodic that left the set to be deleted', gone(periodics, 'e2e-us'));
     await client.create<KubeObject>(pluginConfigs, {
       apiVersion,
       kind: 'PluginConfig',
@@ -96,6 +112,8 @@ describe('the rights of the operator', () => {
     await eventually('the orphan to be deleted', gone(pods, 'orphan'));
     await eventually('the runs to be deleted', gone(prowJobs, 'plain'));
     for (const seen of [
+      'patch prow.k8s.io/periodics',
+      'patch prow.k8s.io/periodicsets/status',
       'patch prow.k8s.io/pluginconfigs/status',
       'patch prow.k8s.io/buildclusters/status',
       'update coordination.k8s.io/leases',
