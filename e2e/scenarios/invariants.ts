@@ -184,8 +184,8 @@ function podsTakenAway({ runs, pods }: History, { deletedPods }: Deeds): string[
     const then = history?.findLast(({ version }) => version < taken.version);
     if (history === undefined || then === undefined || isComplete(then.object) || then.object.spec.abort !== undefined) return [];
     const attempt = Number(taken.object.metadata.labels?.[label.attempt] ?? 0);
-    const closed = history.at(-1)?.object.status?.attempts?.find(({ number }) => number === attempt);
-    const gaveUp = closed?.cause === 'UnscheduledTimeout' || closed?.cause === 'PendingTimeout';
+    // The end of an attempt is written before its pod is taken away.
+    const gaveUp = then.object.status?.attempts?.some(({ number, cause }) => number === attempt && cause !== undefined) ?? false;
     const ended = history.some(({ type }) => type === 'DELETED') || then.object.status?.state === 'aborted';
     return gaveUp || ended ? [] : [`pod ${nameOf(taken.object)} was deleted while its run went on`];
   });
