@@ -323,6 +323,58 @@ describe('runs', () => {
   });
 });
 
+describe('results that are not safe yet', () => {
+  const archive = {
+    location: { scheme: 'file', bucket: '/results', prefix: '' },
+    allowedBuckets: [],
+    pathStrategy: 'explicit',
+    defaultOrg: '',
+    defaultRepo: '',
+    holdCleanupMs: 100 * hourMs,
+  } as const;
+  const withBuild = (done: ProwJob, condition?: { readonly status: 'True' | 'False'; readonly reason: string }): ProwJob => ({
+    ...done,
+    status: {
+      ...done.status!,
+      build_id: '1',
+      ...(condition === undefined ? {} : { conditions: [{ type: 'Archived', message: '', lastTransitionTime: before(0), ...condition }] }),
+    },
+  });
+  beforeEach(() => {
+    cluster.policy = { ...policy, archive };
+  });
+  it.each([
+    { what: 'nobody has tried', condition: undefined },
+    { what: 'it failed', condition: { status: 'False', reason: 'Failed' } },
+    { what: 'it is under way', condition: { status: 'False', reason: 'Uploading' } },
+  ] as const)('hold run and pod while $what, until the time for it is over', async ({ condition }) => {
+    cluster.addRun(withBuild(run('held', { completedAgoMs: 60 * hourMs }), condition));
+    cluster.addPod(pod('held'));
+    expect(await cluster.pass(40 * hourMs - 1000)).toEqual([]);
+    expect((await cluster.pass(1000)).toSorted()).toEqual(['pod held-pod', 'run held']);
+  });
+  it.each([
+    { what: 'are written', condition: { status: 'True', reason: 'Uploaded' } },
+    { what: 'are given up', condition: { status: 'False', reason: 'GivenUp' } },
+  ] as const)('hold nothing when they $what', async ({ condition }) => {
+    cluster.addRun(withBuild(run('safe', { completedAgoMs: 60 * hourMs }), condition));
+    cluster.addPod(pod('safe'));
+    expect((await cluster.pass()).toSorted()).toEqual(['pod safe-pod', 'run safe']);
+  });
+  it('let go at once when they are safe', async () => {
+    const done = withBuild(run('held', { completedAgoMs: 60 * hourMs }));
+    cluster.addRun(done);
+    expect(await cluster.pass()).toEqual([]);
+    const safe = withBuild(done, { status: 'True', reason: 'Uploaded' });
+    cluster.jobs.apply({ type: 'MODIFIED', object: { ...safe, metadata: { ...safe.metadata, resourceVersion: cluster.next() } } });
+    expect(await cluster.pass()).toEqual(['run held']);
+  });
+  it('do not hold a run that never had a pod', async () => {
+    cluster.addRun(run('podless', { completedAgoMs: 60 * hourMs }));
+    expect(await cluster.pass()).toEqual(['run podless']);
+  });
+});
+
 describe('changed settings', () => {
   const change = (next: Partial<JobPolicy['cleanup']>): void => {
     cluster.policy = { ...policy, cleanup: { ...policy.cleanup, ...next } };

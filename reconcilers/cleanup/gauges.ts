@@ -1,5 +1,6 @@
 /** What should be gone and is still there, counted when somebody asks. */
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import { mayCleanUp } from '../../operator/jobs/archiveHold.ts';
 import { runKeyOfPod } from '../../operator/jobs/podOwner.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
 import { podExpiryMs, runExpiryMs } from '../../operator/jobs/retention.ts';
@@ -33,17 +34,20 @@ export function showCleanupGauges({ metrics, jobs, pods, policy, isKept, clock, 
     zero: [{ object: 'runs' }, { object: 'pods' }],
   });
   metrics.beforeScrape(() => {
-    const { cleanup } = policy();
+    const rules = policy();
+    const { cleanup } = rules;
     const latestMs = clock.now() - graceMs;
+    // What waits for its results to be safe is counted there.
+    const isFree = (run: ProwJob): boolean => mayCleanUp(run, rules, latestMs);
     const runs = isLeading() ? jobs.list() : [];
     const all = isLeading() ? pods().flatMap((store) => store.list()) : [];
     const isDue = (dueMs: number | undefined): boolean => dueMs !== undefined && dueMs < latestMs;
-    overdue.set({ object: 'runs' }, runs.filter((run) => isDue(runExpiryMs(run, cleanup)) && !isKept(run)).length);
+    overdue.set({ object: 'runs' }, runs.filter((run) => isDue(runExpiryMs(run, cleanup)) && isFree(run) && !isKept(run)).length);
     overdue.set(
       { object: 'pods' },
       all.filter((pod) => {
         const run = jobs.get(parseKey(runKeyOfPod(pod)));
-        return run !== undefined && isDue(podExpiryMs(run, cleanup));
+        return run !== undefined && isDue(podExpiryMs(run, cleanup)) && isFree(run);
       }).length,
     );
   });

@@ -5,6 +5,7 @@
 import { prowJobs } from '../../crds/resources.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { PodAccess } from '../../operator/clusters/clusters.ts';
+import { heldUntilMs } from '../../operator/jobs/archiveHold.ts';
 import { annotation, label } from '../../operator/jobs/labels.ts';
 import { ownerOf, runKeyOfPod } from '../../operator/jobs/podOwner.ts';
 import type { CleanupPolicy, JobPolicy } from '../../operator/jobs/policy.ts';
@@ -40,12 +41,13 @@ export class PodCleanup implements Reconciler {
   async reconcile(key: ObjectKey, ctx: ReconcileContext): Promise<Result> {
     const pod = this.#deps.access.pods.get(key);
     if (pod === undefined || pod.metadata.deletionTimestamp !== undefined || !isOurs(pod)) return {};
-    const policy = this.#deps.policy().cleanup;
+    const rules = this.#deps.policy();
+    const policy = rules.cleanup;
     const run = this.#runOf(pod);
     if (run === undefined) return this.#orphan(pod, policy, ctx);
     const dueMs = podDueMs(run, policy);
     if (dueMs === undefined) return {};
-    const leftMs = dueMs - ctx.clock.now();
+    const leftMs = Math.max(dueMs, heldUntilMs(run, rules) ?? dueMs) - ctx.clock.now();
     return leftMs > 0 ? { requeueAfterMs: leftMs } : this.#delete(pod, 'ttled', ctx);
   }
 

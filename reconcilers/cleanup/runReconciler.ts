@@ -6,6 +6,7 @@
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { PodAccess } from '../../operator/clusters/clusters.ts';
+import { heldUntilMs } from '../../operator/jobs/archiveHold.ts';
 import { periodicUidOf } from '../../operator/jobs/periodicRun.ts';
 import { runKeyOf, ownerOf } from '../../operator/jobs/podOwner.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
@@ -45,9 +46,11 @@ export class RunCleanup implements Reconciler {
   async reconcile(key: ObjectKey, { clock, signal }: ReconcileContext): Promise<Result> {
     const run = this.#deps.jobs.get(key);
     if (run === undefined || run.metadata.deletionTimestamp !== undefined) return {};
-    const dueMs = runExpiryMs(run, this.#deps.policy().cleanup);
+    const policy = this.#deps.policy();
+    const dueMs = runExpiryMs(run, policy.cleanup);
     if (dueMs === undefined) return {};
-    const leftMs = dueMs - clock.now();
+    // Its results first: the change that says they are safe wakes this run.
+    const leftMs = Math.max(dueMs, heldUntilMs(run, policy) ?? dueMs) - clock.now();
     if (leftMs > 0) return { requeueAfterMs: leftMs };
     const kept = isKept(run, this.#deps);
     await this.#deletePods(run, kept ? 'ttled' : 'run-deleted', signal);
