@@ -47,6 +47,21 @@ describe('the sets', () => {
   });
 });
 
+it('the example of the guide makes the three Periodics that it names', () => {
+  const guide = readFileSync(path.join(here, '../../docs/guide/periodic-sets.md'), 'utf8');
+  const set = parse(/```yaml\n([^]*?)```/.exec(guide)?.[1] ?? '') as PeriodicSet;
+  const { children, problems, warnings } = expandSet(set);
+  expect({ problems, warnings }).toEqual({ problems: [], warnings: [] });
+  const made = children.map(({ periodic }) => periodic.metadata.name).sort();
+  expect(made).toHaveLength(3);
+  expect(guide).toContain(
+    `This makes ${made
+      .map((name) => `\`${name}\``)
+      .join(', ')
+      .replace(/, (?=[^,]*$)/, ' and ')}.`,
+  );
+});
+
 describe('on an embedded cluster', () => {
   const namespace = 'default';
   let cluster: SandboxCluster;
