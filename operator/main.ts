@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import type { ImportPeriodicsOptions } from './commands/importPeriodics.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { SandboxOptions } from './commands/sandbox.ts';
+import type { ScheduleOptions } from './commands/schedule.ts';
 import type { SelfTestOptions } from './commands/selfTest.ts';
 import type { ValidateOptions } from './commands/validate.ts';
 import { version } from './version.ts';
@@ -41,6 +42,21 @@ program
   .action(async (files: string[], options: ValidateOptions) => {
     const { validate } = await import('./commands/validate.ts');
     process.exitCode = await validate(files, options);
+  });
+
+program
+  .command('schedule')
+  .description('tell when runs will start, and where they crowd together; of manifests, or of the Periodics of a namespace')
+  .argument('[name...]', 'YAML or JSON files, directories, or - for standard input; with --namespace the names of Periodics')
+  .option('-n, --namespace <name>', 'ask the cluster for the Periodics of this namespace')
+  .option('--kubeconfig <file>', 'kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the pod service account)')
+  .option('--from <time>', 'a time, a date, or a duration from now (default: now)')
+  .option('--to <time>', 'a time, a date, or a duration after --from (default: the slots of --count, a heat map of a week)')
+  .option('--count <number>', 'at most so many slots of each Periodic (default: 10)')
+  .option('-o, --output <format>', 'text or json', 'text')
+  .action(async (names: string[], options: ScheduleOptions) => {
+    const { schedule } = await import('./commands/schedule.ts');
+    process.exitCode = await schedule(names, options);
   });
 
 program

@@ -10,14 +10,15 @@ export interface Starts {
   readonly times: readonly number[];
 }
 
-export interface BusyMinute {
-  /** Minute of the day, UTC. */
-  readonly minute: number;
-  /** The most starts in this minute on one day. */
+/** Minutes of the day in which the same ones start. */
+export interface BusyMinutes {
+  /** Minutes of the day, UTC, rising. */
+  readonly minutes: readonly number[];
+  /** The most starts in each of them on one day. */
   readonly starts: number;
   /** The first such minute, in milliseconds since 1970. */
   readonly atMs: number;
-  /** On how many days it has as many. */
+  /** On how many days there are as many. */
   readonly days: number;
   /** Who starts then, sorted. */
   readonly names: readonly string[];
@@ -34,7 +35,7 @@ export interface HeatMap {
   /** The most starts in one minute. */
   readonly peak: number;
   /** The busiest minutes of the day, those with one start left out. */
-  readonly worst: readonly BusyMinute[];
+  readonly worst: readonly BusyMinutes[];
 }
 
 const minuteOf = (ms: number): number => Math.floor(ms / minuteMs);
@@ -76,18 +77,46 @@ function worstMinutes(
   counts: ReadonlyMap<number, number>,
   peaks: readonly number[],
   shown: number,
-): readonly BusyMinute[] {
-  const order = [...peaks.keys()].filter((at) => (peaks[at] ?? 0) > 1).sort((a, b) => (peaks[b] ?? 0) - (peaks[a] ?? 0) || a - b);
-  return order.slice(0, shown).map((at) => {
-    const most = peaks[at] ?? 0;
-    const same = [...counts].filter(([minute, count]) => count === most && ofDay(minute) === at).map(([minute]) => minute);
-    const first = Math.min(...same);
-    return { minute: at, starts: most, atMs: first * minuteMs, days: same.length, names: namesAt(all, first) };
-  });
+): readonly BusyMinutes[] {
+  const busiest = busiestDays(counts, peaks);
+  const names = namesAt(all, new Set([...busiest.values()].map(({ first }) => first)));
+  const groups = new Map<string, { minutes: number[] } & Omit<BusyMinutes, 'minutes'>>();
+  for (const [at, { first, days }] of [...busiest].sort(([a], [b]) => a - b)) {
+    const starts = peaks[at] ?? 0;
+    const who = names.get(first) ?? [];
+    const key = JSON.stringify([starts, days, who]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { minutes: [at], starts, atMs: first * minuteMs, days, names: who });
+    else group.minutes.push(at);
+  }
+  return [...groups.values()].sort((a, b) => b.starts - a.starts || (a.minutes[0] ?? 0) - (b.minutes[0] ?? 0)).slice(0, shown);
 }
 
-const namesAt = (all: readonly Starts[], minute: number): readonly string[] =>
-  all
-    .filter(({ times }) => times.some((ms) => minuteOf(ms) === minute))
-    .map(({ name }) => name)
-    .sort();
+/** For each minute of the day with more than one start: the first minute since 1970 that has the most, and how many have as many. */
+function busiestDays(
+  counts: ReadonlyMap<number, number>,
+  peaks: readonly number[],
+): ReadonlyMap<number, { readonly first: number; readonly days: number }> {
+  const busiest = new Map<number, { readonly first: number; readonly days: number }>();
+  for (const [minute, count] of counts) {
+    const at = ofDay(minute);
+    if (count < 2 || count !== peaks[at]) continue;
+    const { first = minute, days = 0 } = busiest.get(at) ?? {};
+    busiest.set(at, { first: Math.min(first, minute), days: days + 1 });
+  }
+  return busiest;
+}
+
+/** Who starts in each of these minutes, sorted. */
+function namesAt(all: readonly Starts[], minutes: ReadonlySet<number>): ReadonlyMap<number, readonly string[]> {
+  const found = new Map<number, Set<string>>();
+  for (const { name, times } of all) {
+    for (const ms of times) {
+      const minute = minuteOf(ms);
+      if (!minutes.has(minute)) continue;
+      const names = found.get(minute) ?? new Set();
+      found.set(minute, names.add(name));
+    }
+  }
+  return new Map([...found].map(([minute, names]) => [minute, [...names].sort()]));
+}
