@@ -242,9 +242,13 @@ class DocumentReader {
 
 const isMergeKey = ({ key }: Pair): boolean => isScalar(key) && key.type === 'PLAIN' && key.value === '<<';
 
+/** Tags by which a scalar in quotes is no text after all. */
+const valueTags: ReadonlySet<string> = new Set(['int', 'float', 'bool', 'null'].map((name) => `tag:yaml.org,2002:${name}`));
+
 function scalarOf(node: Scalar): Pick<Extract<Tree, { kind: 'scalar' }>, 'value' | 'isFloat'> {
   const text = typeof node.value === 'string' ? node.value : '';
-  const isText = (node.type !== undefined && node.type !== 'PLAIN') || node.tag === 'tag:yaml.org,2002:str' || node.tag === '!';
+  const isPlain = node.type === undefined || node.type === 'PLAIN';
+  const isText = node.tag === undefined ? !isPlain : !valueTags.has(node.tag);
   if (isText) return { value: text };
   const { value, isFloat } = readPlainScalar(text);
   return isFloat ? { value, isFloat } : { value };
