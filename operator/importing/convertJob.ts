@@ -96,7 +96,7 @@ function checkIdentity(given: Given): void {
   const agent = givenField(given, 'agent');
   const text = textOf(agent?.value);
   if (agent === undefined || text === 'kubernetes') return;
-  const reason = `only jobs of the agent kubernetes are run here, and its runs would wait for ever; ${JSON.stringify(text)} stays with Prow`;
+  const reason = `only kubernetes is run here, and runs of ${JSON.stringify(text)} would wait for ever; leave the job with Prow`;
   job.refuse(agent.place, 'agent', reason);
 }
 

@@ -208,7 +208,7 @@ const fields: readonly Row[] = [
     name: 'another agent',
     job: 'agent: tekton-pipeline',
     isRefused: true,
-    findings: ['3 refused agent: only jobs of the agent kubernetes'],
+    findings: ['3 refused agent: only kubernetes is run here'],
   },
   { name: 'a wrong type', job: 'max_concurrency: many', isRefused: true, findings: ['3 refused max_concurrency: Invalid value'] },
   { name: 'no containers', job: 'spec: {containers: []}', isRefused: true, findings: ['3 refused spec.containers: there is no container'] },
