@@ -84,6 +84,9 @@ const container = {
     capabilities: { drop: ['ALL'] },
     seccompProfile: { type: 'RuntimeDefault' },
   }),
+  spoolSizeLimit: text('Disk for logs on their way, where settings.archive names a location. More than its maxSpoolMegabytes.', '10Gi', {
+    pattern: '^[0-9]+([KMGT]i?)?$',
+  }),
   tmpSizeLimit: text('Size of the only writable directory, /tmp.', '64Mi', { pattern: '^[0-9]+([KMGT]i?)?$' }),
   probes: group("Kubernetes' looks at the operator.", {
     startup: probe('Has it begun to answer?', { periodSeconds: 2, failureThreshold: 60 }),

@@ -57,6 +57,11 @@ const chapters: readonly { readonly title: string; readonly about: string; reado
     prefixes: ['prow_periodic'],
   },
   { title: 'Other kinds', about: 'What users have to correct.', prefixes: ['prow_plugin_config', 'operator_stalled'] },
+  {
+    title: 'Archive',
+    about: 'Logs and results on their way to where they are kept. All 0 where the settings name no archive.',
+    prefixes: ['archive_'],
+  },
   { title: 'Clean-up', about: 'What is deleted, and what should have been.', prefixes: ['cleanup_', 'sinker_'] },
   {
     title: 'The operator',

@@ -99,7 +99,7 @@ class World {
   }
 
   async until(name: string, isSo: (job: ProwJob) => boolean): Promise<ProwJob> {
-    onTestFailed(async () => process.stderr.write(`${await this.installation.tail(40)}\n`));
+    onTestFailed(async () => void process.stderr.write(`${await this.installation.tail(40)}\n`));
     for (;;) {
       const job = await this.get(name);
       if (isSo(job)) return job;

@@ -21,14 +21,14 @@ const longestTail = 8 * 1024 * 1024;
 const dirName = /^prow-spool-(\d{1,10})-/;
 
 export class Spool {
-  readonly #parent: string;
+  readonly #parent: () => string;
   readonly #limits: () => SpoolLimits;
   #dir: Promise<string> | undefined;
   #usedBytes = 0;
   #next = 0;
 
-  /** `limits` is asked for each new log. */
-  constructor(parent: string, limits: () => SpoolLimits) {
+  /** `parent` is asked with the first log, `limits` for each. */
+  constructor(parent: () => string, limits: () => SpoolLimits) {
     this.#parent = parent;
     this.#limits = limits;
   }
@@ -68,12 +68,13 @@ export class Spool {
   }
 
   async #open(): Promise<string> {
-    await mkdir(this.#parent, { recursive: true });
-    for (const name of await readdir(this.#parent)) {
+    const parent = this.#parent();
+    await mkdir(parent, { recursive: true });
+    for (const name of await readdir(parent)) {
       const pid = Number(dirName.exec(name)?.[1] ?? Number.NaN);
-      if (!Number.isNaN(pid) && !isOther(pid)) await rm(path.join(this.#parent, name), { recursive: true, force: true });
+      if (!Number.isNaN(pid) && !isOther(pid)) await rm(path.join(parent, name), { recursive: true, force: true });
     }
-    const dir = path.join(this.#parent, `prow-spool-${process.pid}-${randomUUID()}`);
+    const dir = path.join(parent, `prow-spool-${process.pid}-${randomUUID()}`);
     await mkdir(dir);
     return dir;
   }

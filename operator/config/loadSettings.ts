@@ -122,7 +122,7 @@ const formatPath = (path: SettingsPath): string =>
 type Filled<T> = T extends readonly (infer Item)[] ? Filled<Item>[] : T extends object ? { [Key in keyof T]-?: Filled<T[Key]> } : T;
 
 function toSettings(file: Filled<SettingsFile>): Settings {
-  const archive = toArchive(file.archive as ArchiveFile);
+  const archive = toArchive(file.archive);
   const { prowJobs, cleanup, leaderElection } = file;
   const { timeouts } = prowJobs;
   return {
@@ -133,7 +133,11 @@ function toSettings(file: Filled<SettingsFile>): Settings {
     prowJobs: {
       workers: prowJobs.workers,
       maxConcurrency: prowJobs.maxConcurrency,
+      maxConcurrencyPerNamespace: prowJobs.maxConcurrencyPerNamespace,
+      namespaceLimits: namespaceLimitsOf(file),
+      defaultClusterMaxConcurrency: prowJobs.defaultClusterMaxConcurrency,
       queueCapacities: new Map(Object.entries(prowJobs.queueCapacities)),
+      supersede: prowJobs.supersede,
       timeouts: {
         queueMs: parseDuration(timeouts.queue),
         unscheduledMs: parseDuration(timeouts.unscheduled),
@@ -168,6 +172,9 @@ function toSettings(file: Filled<SettingsFile>): Settings {
     server: file.server,
   };
 }
+
+const namespaceLimitsOf = ({ tenants }: SettingsFile): ReadonlyMap<string, number> =>
+  new Map((tenants ?? []).flatMap(({ namespace, maxConcurrency }) => (maxConcurrency === undefined ? [] : [[namespace, maxConcurrency]])));
 
 /** A field that has no default: it is there only when the file has it. */
 const given = <K extends string>(field: K, value: string | undefined): Partial<Record<K, string>> =>

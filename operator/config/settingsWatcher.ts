@@ -138,6 +138,8 @@ const startOnly: ReadonlyMap<string, (settings: Settings) => unknown> = new Map(
   ['periodicSets.workers', (settings: Settings): unknown => settings.periodicSets.workers],
   ['pluginConfigs.workers', (settings: Settings): unknown => settings.pluginConfigs.workers],
   ['cleanup.workers', (settings: Settings): unknown => settings.cleanup.workers],
+  ['archive.workers', (settings: Settings): unknown => settings.archive?.workers ?? 4],
+  ['archive.spoolDir', (settings: Settings): unknown => settings.archive?.spoolDir],
   ['leaderElection', (settings: Settings): unknown => settings.leaderElection],
   ['server', (settings: Settings): unknown => settings.server],
   ['logging', (settings: Settings): unknown => settings.logging],

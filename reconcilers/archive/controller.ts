@@ -26,7 +26,7 @@ import { ArchiveReconciler, type ArchiveDeps } from './reconciler.ts';
 
 /** What the settings say beyond what decisions need. */
 export interface ArchiveMeans extends ArchivePolicy, StoreAccess {
-  /** Read at the start. */
+  /** Read with the first log. */
   readonly spoolDir: string;
   readonly longestLogBytes: number;
   readonly spoolBytes: number;
@@ -63,10 +63,13 @@ export function archiveControllers(options: ArchiveControllersOptions): ArchiveC
   const { jobs, clusters, policy, clock, logger, metrics } = options;
   const means = (): ArchiveMeans | undefined => policy().archive;
   const counters = archiveMetrics(metrics);
-  const spool = new Spool(means()?.spoolDir ?? '/tmp', () => ({
-    logBytes: means()?.longestLogBytes ?? 0,
-    totalBytes: means()?.spoolBytes ?? 0,
-  }));
+  const spool = new Spool(
+    () => means()?.spoolDir ?? '/tmp',
+    () => ({
+      logBytes: means()?.longestLogBytes ?? 0,
+      totalBytes: means()?.spoolBytes ?? 0,
+    }),
+  );
   const keeper = new LogKeeper({
     spool,
     clock,

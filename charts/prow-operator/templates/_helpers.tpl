@@ -83,7 +83,8 @@ imagePullSecrets:
 {{- define "prow-operator.settings" -}}
 {{- $lease := dict "name" (include "prow-operator.fullname" .) "namespace" .Release.Namespace -}}
 {{- $server := dict "host" "0.0.0.0" "port" 8080 -}}
-{{- toYaml (mergeOverwrite (dict "leaderElection" $lease "server" $server) (deepCopy .Values.settings)) -}}
+{{- $archive := ternary (dict "archive" (dict "spoolDir" "/spool")) dict (ne (dig "archive" "location" "" .Values.settings) "") -}}
+{{- toYaml (mergeOverwrite (dict "leaderElection" $lease "server" $server) $archive (deepCopy .Values.settings)) -}}
 {{- end -}}
 
 {{/* The part of the settings that a process reads only at its start: a change of it must replace the pods, another must not. */}}
@@ -92,6 +93,9 @@ imagePullSecrets:
 {{- $start := pick $settings "leaderElection" "server" "logging" -}}
 {{- range $section := list "prowJobs" "periodics" "pluginConfigs" "cleanup" -}}
 {{- $_ := set $start $section (dig $section "workers" 0 $settings) -}}
+{{- end -}}
+{{- with dig "archive" dict $settings -}}
+{{- $_ := set $start "archive" (pick . "workers" "spoolDir") -}}
 {{- end -}}
 {{- toYaml $start -}}
 {{- end -}}

@@ -143,6 +143,27 @@ export const runCases: readonly AlertCase[] = [
     fires: quiet,
   },
   {
+    alert: 'ProwArchiveBacklog',
+    when: 'a store does not take results',
+    series: { archive_backlog_oldest_seconds: '0+60x60' },
+    at: '50m',
+    fires: [
+      {
+        labels: {},
+        summary: 'Results of runs are not getting into the archive.',
+        description:
+          'A run that ended 50m 0s ago has no log and results in the archive yet. Cleanup keeps such runs and their pods, and lets go of them after archive.holdCleanup.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwArchiveBacklog',
+    when: 'a store was away for half an hour',
+    series: { archive_backlog_oldest_seconds: '0+60x35 0x30' },
+    at: '50m',
+    fires: quiet,
+  },
+  {
     alert: 'ProwObjectCountHigh',
     when: 'a cache comes near what is supported',
     series: { 'reflector_objects{name="prowjobs"}': '130000x20', 'reflector_objects{name="periodics"}': '500x20' },
