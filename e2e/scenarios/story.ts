@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { periodics, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { SettingsFile } from '../../operator/config/settings.ts';
@@ -81,8 +81,28 @@ async function playStory(scene: Scene, play: (scene: Scene) => Promise<void>): P
   await scene.leave();
 }
 
+/** A set would start its schedules again, so it has to stop them itself. */
+async function stopSets(scene: Scene): Promise<void> {
+  for (const namespace of scene.namespaces) {
+    for (const { metadata } of (await scene.client.list(periodicSets, { namespace })).items) {
+      await scene.client.patch(
+        periodicSets,
+        { namespace, name: metadata.name },
+        mergePatch({ spec: { template: { spec: { suspend: true } } } }),
+      );
+    }
+  }
+  const isOfSet = ({ metadata }: Periodic): boolean => metadata.ownerReferences?.some(({ kind }) => kind === 'PeriodicSet') === true;
+  await scene.eventually('every set to stop its schedules', () =>
+    lastStates(historyOf(scene.recorder, scene.namespaces).periodics).every(
+      (each) => !isOfSet(each) || each.spec.suspend === true || isGone(scene, each),
+    ),
+  );
+}
+
 /** Schedules stop, and everything that was started comes to its end. */
 async function settle(scene: Scene): Promise<void> {
+  await stopSets(scene);
   const here = (): ReturnType<typeof historyOf> => historyOf(scene.recorder, scene.namespaces);
   /** By uid: what the operator must have seen at least. */
   const generations = new Map<string, number>();
@@ -116,7 +136,7 @@ const touch = mergePatch({ metadata: { annotations: { 'e2e.prow.k8s.io/touched':
  */
 async function staysAsItIs(scene: Scene): Promise<void> {
   const touched: { readonly type: ResourceType; readonly object: KubeObject }[] = [];
-  for (const type of [prowJobs, periodics, pluginConfigs] as readonly ResourceType[]) {
+  for (const type of [prowJobs, periodics, periodicSets, pluginConfigs] as readonly ResourceType[]) {
     for (const { metadata } of (await scene.client.list(type, { namespace: scene.namespace })).items) {
       const object = await scene.client.patch(type, { namespace: scene.namespace, name: metadata.name }, touch).catch(unlessGone);
       if (object !== undefined) touched.push({ type, object });

@@ -5,7 +5,7 @@
 import { periodicSets } from '../../crds/resources.ts';
 import type { PeriodicSet, PeriodicSetStatus } from '../../crds/v1/periodicSet.ts';
 import { changedFields } from '../../operator/jobs/statusPatch.ts';
-import { isNotFound } from '../../operator/kube/errors.ts';
+import { isAlreadyExists, isConflict, isNotFound } from '../../operator/kube/errors.ts';
 import { keyOf, type KubeObject, type ObjectKey } from '../../operator/kube/objects.ts';
 import { findCondition } from '../../operator/runtime/conditions.ts';
 import { asError } from '../../operator/runtime/errors.ts';
@@ -50,6 +50,8 @@ export class PeriodicSetReconciler implements Reconciler {
     const outcome = await carryOut(this.#deps.periodicWriter, decide(scope), ctx.signal);
     this.#meter.wrote(outcome);
     this.#tellChanges(scope.set, outcome);
+    // The cache was behind: what it says would only be written to be corrected a moment later.
+    if (isConflict(outcome.error) || isAlreadyExists(outcome.error)) throw asError(outcome.error);
     await this.#writeStatus(key, outcome, ctx);
     if (outcome.error !== undefined) throw asError(outcome.error);
     return outcome.refusals.length > 0 ? { requeueAfterMs: refusedRetryMs } : {};
