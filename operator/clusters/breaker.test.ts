@@ -101,6 +101,18 @@ describe('Breaker', () => {
     expect(breaker.beginProbe()).toBe(true);
   });
 
+  it('probes again at once when something changed during a probe', async () => {
+    const { breaker, clock } = make();
+    fail(breaker, 3);
+    await clock.advance(1_000);
+    breaker.beginProbe();
+    breaker.hurry();
+    breaker.endProbe(false);
+    expect(breaker.beginProbe()).toBe(true);
+    breaker.endProbe(false);
+    expect(breaker.beginProbe()).toBe(false);
+  });
+
   it('ignores the end of a probe that nobody began', () => {
     const { breaker } = make();
     fail(breaker, 3);

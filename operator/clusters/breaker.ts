@@ -32,6 +32,7 @@ export class Breaker {
   #openings = 0;
   #closedAtMs: number;
   #probeAtMs = 0;
+  #isHurried = false;
 
   constructor(options: BreakerOptions) {
     this.#clock = options.clock;
@@ -86,17 +87,22 @@ export class Breaker {
     }
     this.#state = 'closed';
     this.#failures = 0;
+    this.#isHurried = false;
     this.#closedAtMs = this.#clock.monotonic();
   }
 
   /** Something has changed that makes a probe worth while at once, such as new credentials. */
   hurry(): void {
+    // A probe that is under way may still see how things were.
+    if (this.#state === 'halfOpen') this.#isHurried = true;
     if (this.#state === 'open') this.#probeAtMs = this.#clock.monotonic();
   }
 
   #open(): void {
     this.#state = 'open';
     this.#openings += 1;
-    this.#probeAtMs = this.#clock.monotonic() + fullJitterMs(this.#wait, this.#openings, this.#random());
+    const waitMs = this.#isHurried ? 0 : fullJitterMs(this.#wait, this.#openings, this.#random());
+    this.#isHurried = false;
+    this.#probeAtMs = this.#clock.monotonic() + waitMs;
   }
 }

@@ -5,7 +5,7 @@
  */
 import { pods, type Pod } from '../kube/builtin.ts';
 import { KubeClient } from '../kube/client.ts';
-import { ApiError } from '../kube/errors.ts';
+import { ApiError, isForbidden } from '../kube/errors.ts';
 import type { ClusterAccess } from '../kube/kubeConfig.ts';
 import { UndiciTransport, type AccessSource, type HttpRequest, type Transport, type TransportOptions } from '../kube/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -99,7 +99,7 @@ export class ClusterConnection {
   readonly #informer: Informer<Pod>;
   readonly #wake = new Nudge();
   readonly #verdicts = new Nudge();
-  readonly #rights = new Map<string, Promise<boolean | undefined>>();
+  readonly #rights = new Map<string, Promise<boolean>>();
   readonly #stop = new AbortController();
   #verdict: Verdict = connecting;
   #findings: Findings | undefined;
@@ -330,14 +330,25 @@ export class ClusterConnection {
     const key = `${verb} ${namespace}`;
     let asked = this.#rights.get(key);
     if (asked === undefined) {
-      const options = { namespace, signal: this.#stop.signal, timeoutMs: this.#deps.callTimeoutMs };
-      asked = mayWe(this.#plain, { verb }, options).catch(() => undefined);
+      asked = this.#has(verb, namespace);
       this.#rights.set(key, asked);
       void asked.finally(() => this.#deps.clock.after(5_000, () => this.#rights.delete(key)));
     }
-    if ((await asked) !== false) return undefined;
+    if (await asked) return undefined;
     this.#down({ problem: 'Forbidden', detail: `${verb} pods`, fatal: true });
     return this.#verdict.message;
+  }
+
+  /** A cluster that does not tell is believed to mean the object, unless it forbids even to look at pods. Never rejects. */
+  async #has(verb: string, namespace: string): Promise<boolean> {
+    const limits = { namespace, signal: this.#stop.signal, timeoutMs: this.#deps.callTimeoutMs };
+    try {
+      const told = await mayWe(this.#plain, { verb }, limits);
+      if (told === undefined) await this.#plain.list(pods, { ...limits, limit: 1 });
+      return told ?? true;
+    } catch (error) {
+      return !isForbidden(error);
+    }
   }
 
   /** What the cache's own loop meets: lists and watches that fail again and again leave it blind, whatever other calls bring. */
