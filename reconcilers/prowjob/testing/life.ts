@@ -44,7 +44,7 @@ export class Life {
   #reconciler: ProwJobReconciler;
   #version = 10;
   #podNumber = 0;
-  #woken = false;
+  #wakes = 0;
 
   constructor(spec: Partial<ProwJobSpec>) {
     this.#run = aRun({ spec });
@@ -110,12 +110,12 @@ export class Life {
 
   /** Something changed. */
   wake(): void {
-    this.#woken = true;
+    this.#wakes += 1;
     this.dueMs = 0;
   }
 
   async pass(): Promise<void> {
-    this.#woken = false;
+    const wakes = this.#wakes;
     const signal = new AbortController().signal;
     try {
       const result = await this.#reconciler.reconcile(keyOf(this.#run), { signal, logger: new RecordingLogger(), clock: this.clock });
@@ -124,7 +124,7 @@ export class Life {
       if (judge(error).class === 'unexpected') throw error;
       this.dueMs = this.clock.now() + 60_000;
     }
-    if (this.#woken) this.dueMs = 0;
+    if (this.#wakes !== wakes) this.dueMs = 0;
   }
 
   #newReconciler(): ProwJobReconciler {
