@@ -36,6 +36,7 @@ const rows: readonly Row[] = [
   { name: 'a quoted << is a key', text: '"<<": {a: 1}\n', json: { '<<': { a: 1 } } },
   { name: 'the last of equal keys', text: 'a: 1\nb: 2\na: 3\n', json: { a: 3, b: 2 }, remarks: ['1:1 leftOut a'] },
   { name: 'the first document only', text: 'a: 1\n---\na: 2\n', json: { a: 1 }, remarks: ['3:1 leftOut '] },
+  { name: 'a byte order mark and lines of Windows', text: '\uFEFFa: b # c\r\nd: |\r\n  e\r\n  f\r\n', json: { a: 'b', d: 'e\nf\n' } },
   {
     name: 'a key from Object.prototype',
     text: '__proto__: {a: 1}\nconstructor: 2\n',
