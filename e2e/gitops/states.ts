@@ -24,12 +24,13 @@ import { periodicSetStatus } from '../../reconcilers/periodicset/status.ts';
 import { pluginConfigStatus } from '../../reconcilers/pluginconfig/status.ts';
 import { statusAfter, type News } from '../../reconcilers/prowjob/status.ts';
 import { aRun } from '../../reconcilers/prowjob/testing/builders.ts';
+import { backfillStates } from './backfillStates.ts';
 import type { Judged, KstatusResult } from './kstatus.ts';
 
 export type ArgoHealth = 'Healthy' | 'Progressing' | 'Degraded' | 'Suspended';
 
 export interface State {
-  readonly kind: 'ProwJob' | 'Periodic' | 'PeriodicSet' | 'PluginConfig' | 'BuildCluster';
+  readonly kind: 'ProwJob' | 'Periodic' | 'PeriodicSet' | 'PeriodicBackfill' | 'PluginConfig' | 'BuildCluster';
   readonly name: string;
   readonly object: Judged;
   /** What Flux makes of it. */
@@ -190,6 +191,26 @@ function periodicSetStates(): readonly State[] {
   return rows.map(([name, object, expected]) => ({ kind: 'PeriodicSet', name, object, ...expected }));
 }
 
+async function periodicBackfillStates(): Promise<readonly State[]> {
+  const states = await backfillStates((backfill) => unseen('PeriodicBackfill', backfill));
+  const rows: readonly (readonly [string, Judged, Expected])[] = [
+    ['not seen yet', states.unseen, inProgress],
+    ['with an active run', states.running, settled],
+    ['waiting for a slot of the future', states.waiting, settled],
+    ['suspended', states.suspended, suspended],
+    ['stopped by a run that failed', states.stopped, stalled],
+    ['resumed after that', states.resumed, settled],
+    ['without its Periodic', states.withoutPeriodic, stalled],
+    ['with another schedule than at the start', states.scheduleChanged, stalled],
+    ['while a run cannot be created', states.createFailed, inProgress],
+    ['complete', states.complete, settled],
+    ['complete, with red runs', states.completeWithFailures, settled],
+    ['edited', edited(states.running), inProgress],
+    ['being deleted', deleted(states.complete), leaving],
+  ];
+  return rows.map(([name, object, expected]) => ({ kind: 'PeriodicBackfill', name, object, ...expected }));
+}
+
 function pluginConfigStates(): readonly State[] {
   const config = (spec: Partial<PluginConfig['spec']>, name = 'one'): PluginConfig =>
     unseen('PluginConfig', { ...head, kind: 'PluginConfig', metadata: { ...head.metadata, name }, spec: { repos: ['acme'], ...spec } });
@@ -254,6 +275,7 @@ export const everyState = async (): Promise<readonly State[]> => [
   ...runStates(),
   ...(await periodicStates()),
   ...periodicSetStates(),
+  ...(await periodicBackfillStates()),
   ...pluginConfigStates(),
   ...buildClusterStates(),
 ];

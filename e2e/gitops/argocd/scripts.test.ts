@@ -33,7 +33,7 @@ interface ActionTests {
 }
 
 it('there are scripts for every kind', () => {
-  expect(kinds).toEqual(['BuildCluster', 'Periodic', 'PeriodicSet', 'PluginConfig', 'ProwJob']);
+  expect(kinds).toEqual(['BuildCluster', 'Periodic', 'PeriodicBackfill', 'PeriodicSet', 'PluginConfig', 'ProwJob']);
 });
 
 describe.each(kinds)('%s', (kind) => {
