@@ -72,6 +72,29 @@ const rows: readonly Row[] = [
     ],
   },
   {
+    name: 'each Periodic of a set',
+    files: {
+      's.yaml': `apiVersion: prow.k8s.io/v1
+kind: PeriodicSet
+metadata: {name: s}
+spec:
+  matrix: {minute: ['0', '61'], idle: [a]}
+  template:
+    metadata: {name: 's-\${minute}'}
+    spec:
+      cron: \${minute} * * * *
+      jobTemplate: {spec: {pod_spec: {containers: [{image: busybox}]}}}
+`,
+    },
+    args: ['s.yaml'],
+    code: 1,
+    out: [
+      's.yaml:9:7: error: PeriodicSet s: spec.template.spec.cron: "61 * * * *": column 1: the minute 61 is not between 0 and 59 (idle=a, minute=61)',
+      's.yaml:5:33: warning: PeriodicSet s: spec.matrix.idle: the template has no ${idle}',
+      '1 checked in 1 file, 1 errors, 1 warnings',
+    ],
+  },
+  {
     name: 'a wrong value, on standard input',
     args: ['-'],
     input: good.replace('type: periodic', 'type: nightly'),
