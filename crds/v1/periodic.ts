@@ -225,6 +225,7 @@ export const periodicStatusSchema = object(
       ),
     ),
     lastScheduleTime: optional(time('The latest slot that was dealt with: started, skipped or missed.')),
+    lastStartedSlot: optional(time('The latest slot that started a run.')),
     lastRunTime: optional(time('When the latest run was started. A repetition does not count.')),
     lastCompletionTime: optional(time('When the latest run ended.')),
     lastSuccessfulTime: optional(time('When the latest successful run ended.')),

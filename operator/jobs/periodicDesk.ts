@@ -59,7 +59,9 @@ export class Desk {
     this.#expectedMs = expectedMs;
     this.#runs = new Map(runs.flatMap((run) => keyed(run)));
     this.#active = runs.filter((run) => !isFinished(run)).length + Number(startsByHand);
-    this.#latestMs = runs.reduce((latest, run) => Math.max(latest, slotOfRun(run) ?? -Infinity), -Infinity);
+    // Runs are cleaned up, so status has to remember.
+    const recordedMs = timeMs(periodic.status?.lastStartedSlot) ?? -Infinity;
+    this.#latestMs = runs.reduce((latest, run) => Math.max(latest, slotOfRun(run) ?? -Infinity), recordedMs);
     this.#waiting = waitingOf(periodic);
   }
 

@@ -16,7 +16,7 @@ import { startOfSlot } from './periodicJitter.ts';
 import { resultsAfter } from './periodicResults.ts';
 import { planRetries } from './periodicRetry.ts';
 import { attemptOfRun, isFinished, runNowTokenOf, slotOfRun, tokenOfRun, type RunCause } from './periodicRun.ts';
-import { startWaiting } from './periodicWaiting.ts';
+import { startWaiting, wakeForWaiting } from './periodicWaiting.ts';
 import { nextTimes, slotsBetween, type IntervalSchedule, type Schedule, type SlotSchedule } from './schedule.ts';
 import { timeMs } from './times.ts';
 
@@ -146,11 +146,12 @@ function workThrough({ desk, periodic, ended }: View, judge: () => void): void {
     startWaiting(desk, before, blocked);
     if (blocked && !desk.isHeld) desk.wakeAt(desk.nowMs);
     judge();
-    return;
+  } else {
+    judge();
+    startWaiting(desk, before, false);
+    planRetries(desk, ended);
   }
-  judge();
-  startWaiting(desk, before, false);
-  planRetries(desk, ended);
+  wakeForWaiting(desk);
 }
 
 function planSlots(view: View, schedule: SlotSchedule): Seen {

@@ -1,18 +1,19 @@
 /** What becomes of slots that find no place, were slept through, or whose runs ended badly; and what holds a schedule. */
 import { expect, it } from 'vitest';
 import type { PeriodicSpec, PeriodicStatus } from '../../crds/v1/periodic.ts';
+import type { ProwJobState } from '../../crds/v1/prowJob.ts';
 import { newPeriodic, type RunInput } from './testing/periodics.ts';
-import { clock, describePlans, planOf, settledAt, show, waiting, type PlanRow } from './testing/planTable.ts';
+import { clock, describePlans, planOf, settledAt, show, waiting } from './testing/planTable.ts';
 
 const given = (spec: Partial<PeriodicSpec>, status: Partial<PeriodicStatus> = {}) => ({
   spec,
   status: { ...settledAt('10:00:00'), ...status },
 });
 const active: RunInput = { slot: clock('10:00:00') };
-const ended = (state: RunInput['state'] = 'failure', more: Partial<RunInput> = {}): RunInput => ({
+const ended = (state: ProwJobState = 'failure', more: Partial<RunInput> = {}): RunInput => ({
   slot: clock('10:00:00'),
   completed: clock('10:04:00'),
-  ...(state === undefined ? {} : { state }),
+  state,
   ...more,
 });
 

@@ -31,8 +31,6 @@ export function startWaiting(desk: Desk, entries: readonly WaitingSlot[], blocke
   }
   // A start further down the list may have overtaken a repetition further up.
   for (const entry of desk.waiting.filter((candidate) => candidate.attempt > 1 && known.has(candidate))) giveUpRetry(desk, entry);
-  const left = desk.waiting.length > 0;
-  if (left && desk.hold.now !== 'Stopped' && desk.isHeld) desk.wakeAt(releasedFrom(desk.spec, desk.nowMs));
 }
 
 /** Its turn, and never before the slot itself: the clock may have been set back since it was accepted. */
@@ -45,9 +43,8 @@ const turns = (entries: readonly WaitingSlot[]): readonly WaitingSlot[] =>
 /** A slot that is made up for is late; one that had to wait for a place is not. */
 const dueOf = (desk: Desk, { reason, slotMs }: WaitingSlot): number => (reason === 'CatchUp' ? desk.startOf(slotMs) : desk.nowMs);
 
-/** Too old, or overtaken. Says when it will be. */
+/** Too old, or overtaken. */
 function giveUp(desk: Desk, entry: WaitingSlot): boolean {
-  const { spec } = desk;
   if (entry.attempt > 1) return giveUpRetry(desk, entry);
   if (isPastDeadline(desk, entry.slotMs)) {
     desk.miss(waited(entry), 'StartingDeadline');
@@ -57,9 +54,21 @@ function giveUp(desk: Desk, entry: WaitingSlot): boolean {
     desk.miss(waited(entry), 'MaxAge');
     return true;
   }
-  const ageMs = Math.min(limitOf(spec.startingDeadline), entry.reason === 'CatchUp' ? limitOf(spec.missedRuns?.maxAge) : Infinity);
-  desk.wakeAt(desk.startOf(entry.slotMs) + Math.ceil(ageMs) + 1);
   return false;
+}
+
+/** So that the plan looks again when those that wait are let go, or when one of them has waited too long. */
+export function wakeForWaiting(desk: Desk): void {
+  const { spec, hold, nowMs } = desk;
+  if (desk.waiting.length > 0 && desk.isHeld && hold.now !== 'Stopped') desk.wakeAt(releasedFrom(spec, nowMs));
+  const deadlineMs = limitOf(spec.startingDeadline);
+  const maxAgeMs = limitOf(spec.missedRuns?.maxAge);
+  if (deadlineMs === Infinity && maxAgeMs === Infinity) return;
+  for (const { slotMs, attempt, reason } of desk.waiting) {
+    if (attempt > 1) continue;
+    const ageMs = Math.min(deadlineMs, reason === 'CatchUp' ? maxAgeMs : Infinity);
+    desk.wakeAt(desk.startOf(slotMs) + Math.ceil(ageMs) + 1);
+  }
 }
 
 /** A repetition is worth nothing once a later slot runs. In a queue every slot counts, so it keeps its turn. */

@@ -190,7 +190,7 @@ class Ledger {
       world.refuse = failure(503, 'ServiceUnavailable');
       await world.reconcile().catch(() => undefined);
       world.refuse = undefined;
-    } else if (next.kind === 'crash') world.pull(next.plug);
+    } else if ('plug' in next) world.pull(next.plug);
     await this.pass();
     world.pull({ atWrite: 0, when: 'before' });
   }

@@ -32,6 +32,7 @@ export function periodicStatus(scope: PeriodicScope, plan: Partial<PeriodicPlan>
     conditions: conditionsOf(scope, { plan, outcome, failures: results.consecutiveFailures ?? 0 }),
     ...given('schedule', plan.inForce === undefined ? before.schedule : { text: plan.inForce.text, since: stamp(plan.inForce.sinceMs) }),
     ...given('lastScheduleTime', cursor === undefined ? before.lastScheduleTime : stamp(cursor)),
+    ...given('lastStartedSlot', lastStartedSlot(before, outcome)),
     ...given('lastRunTime', lastRunTime),
     ...results,
     nextScheduleTimes: nextTimes(plan, outcome),
@@ -53,6 +54,10 @@ export function periodicStatus(scope: PeriodicScope, plan: Partial<PeriodicPlan>
     ),
     ...given('lastRunNowToken', outcome.token ?? before.lastRunNowToken),
   };
+}
+
+function lastStartedSlot(before: PeriodicStatus, { settled }: Outcome): string | undefined {
+  return latestOf([before.lastStartedSlot, ...settled.flatMap(({ outcome, slotMs }) => (outcome === 'start' ? [stamp(slotMs)] : []))]);
 }
 
 /** What is still to be dealt with comes first: it is due, and it shows as overdue. */
