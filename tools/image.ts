@@ -3,11 +3,11 @@
  * `--rootfs DIR` writes the files of the image as they are, for the Dockerfile; `--bundle` only writes dist/operator/. The same commit and
  * the same Node give the same digest.
  */
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { version } from '../operator/version.ts';
-import { BundleError, bundle, root } from './image/bundle.ts';
+import { BundleError, bundle, bundlePath, root } from './image/bundle.ts';
 import { ContentsError, applicationFiles, runtimeFiles, settingsOf } from './image/contents.ts';
 import { imageArchive, layerOf } from './image/ociArchive.ts';
 import type { LayerCache } from './image/ociArchive.ts';
@@ -58,6 +58,8 @@ async function writeRootfs(dir: string): Promise<void> {
 }
 
 async function writeBundle(): Promise<void> {
+  // Parts of an earlier one have other names.
+  await rm(path.join(root, path.dirname(bundlePath)), { recursive: true, force: true });
   for (const { path: file, data } of await bundle()) {
     await mkdir(path.dirname(path.join(root, file)), { recursive: true });
     await writeFile(path.join(root, file), data);

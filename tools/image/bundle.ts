@@ -1,6 +1,6 @@
 /**
- * The operator as one file of JavaScript with its source map, by esbuild. The bundle lies as deep in the image as in a checkout
- * (dist/operator/ below the root), so that paths relative to it lead to the same files in both.
+ * The operator as JavaScript with source maps, by esbuild: an entry, and parts that are read when they are needed. They lie as deep in
+ * the image as in a checkout (dist/operator/ below the root), so that paths relative to them lead to the same files in both.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -27,8 +27,12 @@ export interface BundleFile {
 export async function bundle(): Promise<readonly BundleFile[]> {
   const result = await build({
     absWorkingDir: root,
-    entryPoints: ['operator/main.ts'],
-    outfile: bundlePath,
+    entryPoints: [{ in: 'operator/main.ts', out: path.basename(bundlePath, '.mjs') }],
+    outdir: path.dirname(bundlePath),
+    outExtension: { '.js': '.mjs' },
+    // What is imported on demand stays on disk until then: the libraries of object stores are larger than the operator.
+    splitting: true,
+    chunkNames: 'part-[hash]',
     bundle: true,
     write: false,
     platform: 'node',
