@@ -1,6 +1,6 @@
 /** The chart gives the operator exactly the rights that it uses: it is watched while it does everything it can do. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildClusters, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { buildClusters, periodicBackfills, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
 import { apiVersion } from '../../crds/v1/common.ts';
 import { label, annotation } from '../../operator/jobs/labels.ts';
 import { runNowAnnotation } from '../../operator/jobs/periodicRun.ts';
@@ -19,6 +19,7 @@ const unseen = new Map([
     'update prow.k8s.io/periodics/finalizers',
     'the admission plugin OwnerReferencesPermissionEnforcement asks for it: runs block the deletion of their Periodic',
   ],
+  ['update prow.k8s.io/periodicbackfills/finalizers', 'the same plugin asks for it: the runs of a backfill block its deletion'],
   ['update prow.k8s.io/periodicsets/finalizers', 'the same plugin asks for it: the Periodics of a set block its deletion'],
   ['patch /pods', "the finalizer of Prow's reporter is taken off pods that are lost; nothing sets it in this scene"],
   ['patch events.k8s.io/events', 'an Event that happens again is counted on the first, minutes later'],
@@ -95,6 +96,12 @@ describe('the rights of the operator', () => {
     await eventually('the Periodics of the set', async () => !(await gone(periodics, 'e2e-us')()));
     await client.patch<KubeObject>(periodicSets, { namespace: 'default', name: 'e2e' }, mergePatch(set('@every 8759h', ['eu'])));
     await eventually('the Periodic that left the set to be deleted', gone(periodics, 'e2e-us'));
+    await client.create<KubeObject>(periodicBackfills, {
+      apiVersion,
+      kind: 'PeriodicBackfill',
+      metadata: { namespace: 'default', name: 'again' },
+      spec: { periodic: 'nightly', from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' },
+    } as KubeObject);
     await client.create<KubeObject>(pluginConfigs, {
       apiVersion,
       kind: 'PluginConfig',
@@ -114,15 +121,17 @@ describe('the rights of the operator', () => {
     for (const seen of [
       'patch prow.k8s.io/periodics',
       'patch prow.k8s.io/periodicsets/status',
+      'patch prow.k8s.io/periodicbackfills/status',
       'patch prow.k8s.io/pluginconfigs/status',
       'patch prow.k8s.io/buildclusters/status',
+      'watch /secrets',
       'update coordination.k8s.io/leases',
     ]) {
       await eventually(seen, () => Promise.resolve(used.has(seen)));
     }
     await eventually('the end of the run whose pod had its name taken', gone(prowJobs, 'taken'));
 
-    const manifests = render({ set: ['crds.install=false'] });
+    const manifests = render({ set: ['crds.install=false', 'buildClusters.enabled=true'] });
     const granted = [one(manifests, 'ClusterRole', 'prow-operator.ci'), one(manifests, 'Role', 'prow-operator-leader')].flatMap(rightsOf);
     expect(sorted(used).filter((right) => !granted.includes(right))).toEqual([]);
     expect(sorted(granted).filter((right) => !used.has(right))).toEqual(sorted(unseen.keys()));
@@ -135,6 +144,18 @@ describe('the rights of the operator', () => {
     expect(rightsOf(role)).toEqual(wide);
     expect(role.metadata.namespace).toBe('team');
     expect(manifests.filter(({ kind }) => kind.startsWith('Cluster'))).toEqual([]);
+  });
+
+  it('to read secrets are given only for build clusters, by name where names are given', () => {
+    const secretRules = (set: readonly string[]): readonly unknown[] =>
+      (one(render({ set: [...set, 'crds.install=false'] }), 'ClusterRole', 'prow-operator.ci').rules as readonly Rule[]).filter(
+        ({ resources }) => resources.includes('secrets'),
+      );
+    expect(secretRules([])).toEqual([]);
+    const rule = { apiGroups: [''], resources: ['secrets'], verbs: ['list', 'watch'] };
+    expect(secretRules(['buildClusters.enabled=true'])).toEqual([rule]);
+    const names = ['buildClusters.enabled=true', 'buildClusters.secretNames={gpu-kubeconfig,arm-kubeconfig}'];
+    expect(secretRules(names)).toEqual([{ ...rule, resourceNames: ['gpu-kubeconfig', 'arm-kubeconfig'] }]);
   });
 
   it('of the lease are for that one lease', () => {
