@@ -154,6 +154,10 @@ const access = {
     aggregate: flag('ClusterRoles that give the kinds to whoever has view, edit and admin. Not with watchNamespace.', true),
     extraRules: kubernetesList('More rules for the operator.'),
   }),
+  buildClusters: group('Other clusters where runs can go: BuildCluster objects.', {
+    enabled: flag('Let the operator read the Secrets that BuildClusters name. Without it they say SecretForbidden.', false),
+    secretNames: texts('Only Secrets of these names. Empty: every Secret of the namespaces that the operator watches.'),
+  }),
   serviceAccount: group('Who the operator is.', {
     create: flag('Install it.', true),
     name: text('Its name. Empty: that of the release, or default when it is not created.'),

@@ -56,6 +56,11 @@ const chapters: readonly { readonly title: string; readonly about: string; reado
       'What becomes of slots. A series that names a Periodic exists only while something is wrong with it; there are at most 200 of them for each metric.',
     prefixes: ['prow_periodic'],
   },
+  {
+    title: 'Build clusters',
+    about: 'One series for each BuildCluster, by its namespace and alias; beyond a hundred the rest share `(others)`.',
+    prefixes: ['prow_build_cluster', 'kubernetes_failed_client'],
+  },
   { title: 'Other kinds', about: 'What users have to correct.', prefixes: ['prow_plugin_config', 'operator_stalled'] },
   {
     title: 'Archive',
@@ -97,7 +102,7 @@ const upstream: readonly (readonly [theirs: string, here: string])[] = [
     '`controller_runtime_reconcile_errors_total{controller=~"cleanup-.*"}`',
   ],
   ['`sinker_loop_duration_seconds`', 'nothing loops: `cleanup_overdue_objects` says what is late'],
-  ['`kubernetes_failed_client_creations`', '`prowjob_held_back{reason="ClusterUnavailable"}`'],
+  ['`kubernetes_failed_client_creations`', 'the same; whether a cluster can be used now is `prow_build_cluster_up`'],
   ['`prow_version`', '`prow_operator_build_info`'],
   ['`workqueue_*`, `controller_runtime_*`, `rest_client_*`', 'the same'],
 ];

@@ -82,22 +82,26 @@ export const runCases: readonly AlertCase[] = [
   },
   {
     alert: 'ProwBuildClusterDown',
-    when: 'runs wait for a cluster',
-    series: { 'prowjob_held_back{cluster="gpu",reason="ClusterUnavailable"}': '4x20' },
-    at: '12m',
+    when: 'a cluster cannot be used, seen by leader after leader',
+    series: {
+      'prow_build_cluster_up{job_namespace="ci",cluster="gpu",pod="a"}': '1 0x8 _x20',
+      'prow_build_cluster_up{job_namespace="ci",cluster="gpu",pod="b"}': '_x8 0x20',
+      'prow_build_cluster_up{job_namespace="ci",cluster="arm",pod="a"}': '1x30',
+    },
+    at: '14m',
     fires: [
       {
-        labels: { cluster: 'gpu' },
-        summary: 'Runs wait for build cluster gpu (4).',
+        labels: { job_namespace: 'ci', cluster: 'gpu' },
+        summary: 'Build cluster gpu of namespace ci cannot be used.',
         description:
-          'Build cluster gpu has been unavailable for 10 minutes. What waits for it does not start; runs of other clusters go on.',
+          'Build cluster gpu has been unavailable for 10 minutes. What waits for it does not start, and what is under way there is not followed; runs of other clusters go on.',
       },
     ],
   },
   {
     alert: 'ProwBuildClusterDown',
-    when: 'runs wait for a slot, which is no fault of the cluster',
-    series: { 'prowjob_held_back{cluster="gpu",reason="MaxConcurrency"}': '4x20' },
+    when: 'a cluster was away for some minutes',
+    series: { 'prow_build_cluster_up{job_namespace="ci",cluster="gpu"}': '1 0x8 1x20' },
     at: '12m',
     fires: quiet,
   },
