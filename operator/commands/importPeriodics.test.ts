@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 const entry = path.resolve(import.meta.dirname, '../../bin/prow-operator.mjs');
 let dir: string;
+
+// Each test starts a process or two, and one of them reads 1,300 jobs.
+vi.setConfig({ testTimeout: 120_000 });
 
 beforeEach(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'import-command-'));
