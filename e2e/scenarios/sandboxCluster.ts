@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { buildClusters, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { buildClusters, periodicBackfills, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { isAlreadyExists, isNotFound } from '../../operator/kube/errors.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
@@ -51,7 +51,7 @@ async function installCrds(client: KubeClient): Promise<void> {
       if (!isAlreadyExists(error)) throw error;
     });
   }
-  for (const type of [prowJobs, periodics, periodicSets, pluginConfigs, buildClusters] as const) {
+  for (const type of [prowJobs, periodics, periodicSets, periodicBackfills, pluginConfigs, buildClusters] as const) {
     while (!(await isServed(client, type))) await wait(20);
   }
 }

@@ -3,7 +3,7 @@
  * says when it is reached what was seen instead.
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { buildClusters, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { buildClusters, periodicBackfills, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { runNowAnnotation } from '../../operator/jobs/periodicRun.ts';
@@ -22,7 +22,10 @@ const pollMs = 25;
 const patienceMs = 40_000;
 
 const types: ReadonlyMap<string, ResourceType> = new Map<string, ResourceType>(
-  [prowJobs, periodics, periodicSets, pluginConfigs, buildClusters, pods, namespaces].map((type) => [type.kind, type as ResourceType]),
+  [prowJobs, periodics, periodicSets, periodicBackfills, pluginConfigs, buildClusters, pods, namespaces].map((type) => [
+    type.kind,
+    type as ResourceType,
+  ]),
 );
 
 export class Scene {

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { periodicBackfills, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { SettingsFile } from '../../operator/config/settings.ts';
@@ -136,7 +136,7 @@ const touch = mergePatch({ metadata: { annotations: { 'e2e.prow.k8s.io/touched':
  */
 async function staysAsItIs(scene: Scene): Promise<void> {
   const touched: { readonly type: ResourceType; readonly object: KubeObject }[] = [];
-  for (const type of [prowJobs, periodics, periodicSets, pluginConfigs] as readonly ResourceType[]) {
+  for (const type of [prowJobs, periodics, periodicSets, periodicBackfills, pluginConfigs] as readonly ResourceType[]) {
     for (const { metadata } of (await scene.client.list(type, { namespace: scene.namespace })).items) {
       const object = await scene.client.patch(type, { namespace: scene.namespace, name: metadata.name }, touch).catch(unlessGone);
       if (object !== undefined) touched.push({ type, object });
