@@ -226,11 +226,10 @@ const imageReasons: ReadonlySet<string> = new Set([
   'RegistryUnavailable',
   'SignatureValidationFailed',
 ]);
-/** Of these, what no waiting on this node will change. */
-const settledReasons: ReadonlySet<string> = new Set(['ErrImageNeverPull', 'InvalidImageName']);
 
+/** What is no name of an image will be none on any node, however long one waits. */
 function imageRefused({ pod, phase }: Observation): AttemptEnd | undefined {
-  const stuck = phase === 'Pending' ? waitingContainer(pod, settledReasons) : undefined;
+  const stuck = phase === 'Pending' ? waitingContainer(pod, new Set(['InvalidImageName'])) : undefined;
   return stuck === undefined ? undefined : imageEnd(pod, stuck);
 }
 
