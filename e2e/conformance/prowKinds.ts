@@ -51,6 +51,24 @@ const periodic = (ctx: Context, schedule: Record<string, unknown>): Loose => ({
   spec: { suspend: true, ...schedule, jobTemplate: { spec: { agent: 'jenkins', pod_spec: podSpec } } },
 });
 
+/** Never kept: an operator would make its Periodics. */
+const setsDryRun = (ctx: Context): string => withQuery(grouped(ctx, 'prow.k8s.io/v1', 'periodicsets'), { dryRun: 'All' });
+
+const periodicSet = (
+  ctx: Context,
+  metadata: Record<string, unknown>,
+  matrix: Record<string, unknown> = { region: ['eu', 'us'] },
+): Loose => ({
+  apiVersion: 'prow.k8s.io/v1',
+  kind: 'PeriodicSet',
+  metadata: { name: ctx.name('set') },
+  spec: {
+    matrix,
+    include: [{ region: 'eu', zone: 'a' }],
+    template: { metadata: { name: 'e2e-${region}', ...metadata }, spec: { interval: '${anything}', whatever: ['${x}'] } },
+  },
+});
+
 const done = { state: 'success', completionTime: '2026-01-01T00:00:00Z', description: 'ok' };
 
 export const prowKinds: Area = {
@@ -111,6 +129,34 @@ export const prowKinds: Area = {
       ok(await ctx.api.post(periodics(ctx), periodic(ctx, { interval: '6h' })), 201);
       refused(await ctx.api.post(periodics(ctx), periodic(ctx, {})), 422, 'Invalid');
       refused(await ctx.api.post(periodics(ctx), periodic(ctx, { interval: '6h', cron: '@daily' })), 422, 'Invalid');
+    }),
+    expectation('a PeriodicSet may use every name of matrix and include in its metadata, and keeps any text in its spec', async (ctx) => {
+      const metadata = {
+        name: 'e2e-${region}-${zone}',
+        labels: { 'team/region': '${region}', plain: '1' },
+        annotations: { note: '${zone}: $5, $(date), $${HOME}' },
+      };
+      const made = ok(await ctx.api.post(setsDryRun(ctx), periodicSet(ctx, metadata)), 201);
+      expect(made.spec.template).toEqual({ metadata, spec: { interval: '${anything}', whatever: ['${x}'] } });
+    }),
+    expectation('a PeriodicSet with a placeholder in its metadata that is no name is refused', async (ctx) => {
+      const post = async (metadata: Record<string, unknown>) => ctx.api.post(setsDryRun(ctx), periodicSet(ctx, metadata));
+      const message = /holds a placeholder that is no name of matrix or include/;
+      refused(await post({ name: 'e2e-${region}-${wrong}' }), 422, 'Invalid', message);
+      refused(await post({ labels: { plain: '1', zone: '${regio}' } }), 422, 'Invalid', message);
+      refused(await post({ annotations: { note: 'in ${Region}' } }), 422, 'Invalid', message);
+    }),
+    expectation('a PeriodicSet with text in its metadata that can become no name, label or placeholder is refused', async (ctx) => {
+      const post = async (metadata: Record<string, unknown>) => ctx.api.post(setsDryRun(ctx), periodicSet(ctx, metadata));
+      refused(await post({ name: 'E2E' }), 422, 'Invalid', /spec\.template\.metadata\.name/);
+      refused(await post({ labels: { a: 'x y' } }), 422, 'Invalid', /spec\.template\.metadata\.labels/);
+      refused(await post({ annotations: { a: '${region:-eu}' } }), 422, 'Invalid', /spec\.template\.metadata\.annotations/);
+    }),
+    expectation('a matrix names each value once, by a name that a placeholder can hold', async (ctx) => {
+      const post = async (matrix: Record<string, unknown>) => ctx.api.post(setsDryRun(ctx), periodicSet(ctx, {}, matrix));
+      refused(await post({ region: ['eu', 'eu'] }), 422, 'Invalid', /Duplicate value: "eu"/);
+      refused(await post({ region: ['eu'], 'a b': ['x'] }), 422, 'Invalid', /a name begins with a letter/);
+      refused(await post({ region: [] }), 422, 'Invalid', /spec\.matrix\.region/);
     }),
     expectation('a Table of ProwJobs starts with the columns of upstream', async (ctx) => {
       const target = await made(ctx);
