@@ -35,9 +35,15 @@ podNamespace: test-pods
 tenants:
   - namespace: team-a
     podNamespaces: [team-a-pods, shared-pods]
+  - namespace: team-b
+    maxConcurrency: 12
+  - {namespace: team-c, podNamespaces: [], maxConcurrency: 0}
 prowJobs:
   workers: 5
   maxConcurrency: 100
+  maxConcurrencyPerNamespace: 40
+  defaultClusterMaxConcurrency: 60
+  supersede: CancelIfNotStarted
   queueCapacities: {gpu: 2, "__proto__": -1}
   timeouts: {queue: 1h30m, unscheduled: 90s, pending: 10m, running: 2h}
   maxRevivals: 0
@@ -65,10 +71,21 @@ server: {host: 127.0.0.1, port: 0}
   const minuteMs = 60_000;
   expect(loadSettings(text, 'x')).toEqual({
     podNamespace: 'test-pods',
-    tenants: new Map([['team-a', ['team-a-pods', 'shared-pods']]]),
+    tenants: new Map([
+      ['team-a', ['team-a-pods', 'shared-pods']],
+      ['team-b', []],
+      ['team-c', []],
+    ]),
     prowJobs: {
       workers: 5,
       maxConcurrency: 100,
+      maxConcurrencyPerNamespace: 40,
+      namespaceLimits: new Map([
+        ['team-b', 12],
+        ['team-c', 0],
+      ]),
+      defaultClusterMaxConcurrency: 60,
+      supersede: 'CancelIfNotStarted',
       queueCapacities: new Map([
         ['gpu', 2],
         ['__proto__', -1],
@@ -171,8 +188,8 @@ const faults: readonly { readonly name: string; readonly text: string; readonly 
   },
   {
     name: 'a missing field',
-    text: 'tenants:\n  - namespace: a\n',
-    want: ['settings.yaml:2:5: tenants[0]: the field podNamespaces is missing'],
+    text: 'tenants:\n  - podNamespaces: []\n',
+    want: ['settings.yaml:2:5: tenants[0]: the field namespace is missing'],
   },
   {
     name: 'a tenant twice',

@@ -5,6 +5,7 @@
 import { Type, type Static } from 'typebox';
 import { archiveSection, type ArchiveSettings } from './archiveSettings.ts';
 import type { DecorationConfig } from '../../crds/v1/decoration.ts';
+import { supersedePolicies, type SupersedePolicy } from '../../crds/v1/prowJob.ts';
 import { decorationDefaultsSchema, presetsSchema } from './jobDefaults.ts';
 
 const duration = (description: string, fallback: string) =>
@@ -27,9 +28,16 @@ export const settingsFileSchema = Type.Object(
         Type.Object(
           {
             namespace: namespaceName('The namespace of the tenant.'),
-            podNamespaces: Type.Array(namespaceName('A namespace.'), {
-              description: 'Namespaces that its runs may name in spec.namespace.',
-            }),
+            podNamespaces: Type.Optional(
+              Type.Array(namespaceName('A namespace.'), { description: 'Namespaces that its runs may name in spec.namespace.', default: [] }),
+            ),
+            maxConcurrency: Type.Optional(
+              Type.Integer({
+                description: 'Unfinished pods of its runs together, instead of prowJobs.maxConcurrencyPerNamespace. 0 means no limit.',
+                minimum: 0,
+                maximum: 1_000_000,
+              }),
+            ),
           },
           { additionalProperties: false },
         ),
@@ -41,11 +49,26 @@ export const settingsFileSchema = Type.Object(
     prowJobs: section('How runs are carried out.', {
       workers: count('Runs that are looked at concurrently.', 20, 1),
       maxConcurrency: count('Unfinished pods of all runs together. 0 means no limit.', 0, 0),
+      maxConcurrencyPerNamespace: count(
+        'Unfinished pods of the runs of one namespace together, unless tenants says otherwise. 0 means no limit.',
+        0,
+        0,
+      ),
+      defaultClusterMaxConcurrency: count(
+        "Unfinished pods on the operator's own cluster (alias default). Others have spec.maxConcurrency of their BuildCluster. 0 means no limit.",
+        0,
+        0,
+      ),
       queueCapacities: Type.Optional(
         Type.Record(Type.String(), Type.Integer({ minimum: -1_000_000, maximum: 1_000_000 }), {
           description: 'Unfinished runs per job_queue_name. A negative number means no limit, 0 that none may start.',
           default: {},
         }),
+      ),
+      supersede: oneOf(
+        supersedePolicies,
+        'What a newer run of the same presubmit on the same pull request does to an older one that does not say itself (spec.supersede).',
+        'Cancel',
       ),
       timeouts: section('Deadlines of a run that its own spec.timeouts does not set.', {
         queue: duration('From the creation of the run until its first pod may start.', '24h'),
@@ -142,8 +165,14 @@ export interface Settings {
     readonly workers: number;
     /** 0 = no limit. */
     readonly maxConcurrency: number;
+    readonly maxConcurrencyPerNamespace: number;
+    /** Namespace → what holds there instead. */
+    readonly namespaceLimits: ReadonlyMap<string, number>;
+    /** Of the operator's own cluster. */
+    readonly defaultClusterMaxConcurrency: number;
     /** job_queue_name → capacity; negative = no limit, 0 = none may start. */
     readonly queueCapacities: ReadonlyMap<string, number>;
+    readonly supersede: SupersedePolicy;
     readonly timeouts: { readonly queueMs: number; readonly unscheduledMs: number; readonly pendingMs: number; readonly runningMs: number };
     readonly maxRevivals: number;
     readonly jobUrlTemplate?: string;

@@ -2,6 +2,7 @@
  * What the installation decides about runs, as the pure code takes it. The operator's settings have this shape (and more), so the
  * settings object itself is passed; tests take defaultPolicy and change one field. All durations are milliseconds.
  */
+import type { SupersedePolicy } from '../../crds/v1/prowJob.ts';
 import type { ArchivePolicy } from './archivePolicy.ts';
 import type { DecorationDefault } from './decorationDefaults.ts';
 import type { Preset } from './presets.ts';
@@ -21,8 +22,16 @@ export interface DeadlinePolicy {
 export interface ProwJobPolicy {
   /** Unfinished pods of all runs together; 0 = no limit. */
   readonly maxConcurrency: number;
+  /** The same for the runs of one namespace. */
+  readonly maxConcurrencyPerNamespace: number;
+  /** Namespace → what holds there instead; 0 = no limit. */
+  readonly namespaceLimits: ReadonlyMap<string, number>;
+  /** The same for the operator's own cluster; other clusters have a limit in their BuildCluster. */
+  readonly defaultClusterMaxConcurrency: number;
   /** spec.job_queue_name → unfinished runs at once: negative = no limit, 0 = none may start. A queue that is not listed is unknown. */
   readonly queueCapacities: ReadonlyMap<string, number>;
+  /** For runs that do not say themselves (spec.supersede). */
+  readonly supersede: SupersedePolicy;
   readonly timeouts: DeadlinePolicy;
   /** Restarts of one run after infrastructure causes. spec.retry.max_attempts comes before it. */
   readonly maxRevivals: number;
@@ -69,7 +78,11 @@ export const defaultPolicy: JobPolicy = {
   decorationDefaults: [],
   prowJobs: {
     maxConcurrency: 0,
+    maxConcurrencyPerNamespace: 0,
+    namespaceLimits: new Map(),
+    defaultClusterMaxConcurrency: 0,
     queueCapacities: new Map(),
+    supersede: 'Cancel',
     timeouts: { queueMs: 24 * hourMs, unscheduledMs: 5 * minuteMs, pendingMs: 10 * minuteMs, runningMs: 48 * hourMs },
     maxRevivals: 3,
     jobUrlPrefixes: new Map(),
