@@ -54,7 +54,7 @@ class S3Store implements BlobStore {
   async upload(key: string, source: BlobSource, options: BlobOptions): Promise<void> {
     await this.#call(`write ${key}`, options.signal, async () => {
       if (source.size > partBytes) return this.#multipart(key, source, options);
-      for await (const body of partsOf(source.open(), partBytes)) return this.#putObject(key, body, options);
+      for await (const body of partsOf(source.open(), Math.max(1, source.size))) return this.#putObject(key, body, options);
       return this.#putObject(key, Buffer.alloc(0), options);
     });
   }
