@@ -139,7 +139,7 @@ async function periodicStates(): Promise<readonly State[]> {
     ['suspended, with a schedule that cannot be read', await at({ spec: { cron: '61 * * * *', suspend: true } }), stalled],
     ['with a template that is refused', await at({ spec: { jobTemplate: template } }, nextSlot(failure(422, 'Invalid'))), stalled],
     ['while a run cannot be created', await at({}, nextSlot(failure(503, 'ServiceUnavailable'))), inProgress],
-    ['with a field that is not acted on', await at({ spec: { retry: { attempts: 1 } } }), settled],
+    ['with a field that is not acted on', await at({ spec: { history: { successful: 3 } } }), settled],
     ['edited', edited(await at({})), inProgress],
     ['being deleted', deleted(await at({})), leaving],
   ];

@@ -78,12 +78,12 @@ const stopped = (name: string, deletionTimestamp: string): Pod => {
   return { ...running, metadata: { ...running.metadata, deletionTimestamp }, status: { phase: 'Running', startTime: created } };
 };
 
-const schedule = (lastScheduleTime: string): Periodic => ({
+const schedule = (lastScheduleTime: string, status: Periodic['status'] = {}): Periodic => ({
   apiVersion: 'prow.k8s.io/v1',
   kind: 'Periodic',
   metadata: { name: 'hourly', namespace: 'n', uid: 'u-hourly', creationTimestamp: created },
   spec: { cron: '@every 60s', jobTemplate: { spec: {} } },
-  status: { lastScheduleTime },
+  status: { ...status, lastScheduleTime },
 });
 
 interface Row {
@@ -272,9 +272,26 @@ const rows: readonly Row[] = [
   },
   {
     invariant: 'every slot ends started, skipped or missed',
-    why: 'the slots that follow were skipped, because the first run was active',
-    runs: [[1, run('a', { ...ended, completionTime: '2026-01-01T10:02:00Z' }, { slot: created })]],
-    periodics: [[3, schedule('2026-01-01T10:02:00Z')]],
+    why: 'the slots that follow were skipped, one was missed, and one waits',
+    runs: [[1, run('a', ended, { slot: created })]],
+    periodics: [
+      [3, schedule('2026-01-01T10:01:00Z', { skipped: { count: 1, last: [{ slot: '2026-01-01T10:01:00Z', reason: 'ActiveRun' }] } })],
+      [
+        4,
+        schedule('2026-01-01T10:03:00Z', {
+          skipped: { count: 1, last: [{ slot: '2026-01-01T10:01:00Z', reason: 'ActiveRun' }] },
+          missed: { count: 1, last: [{ slot: '2026-01-01T10:02:00Z', reason: 'QueueFull' }] },
+          waiting: [{ slot: '2026-01-01T10:03:00Z', reason: 'Queued' }],
+        }),
+      ],
+    ],
+  },
+  {
+    invariant: 'every slot ends started, skipped or missed',
+    why: 'a slot that was said to be missed and started all the same',
+    runs: [[1, run('a', ended, { slot: created })]],
+    periodics: [[3, schedule(created, { missed: { count: 1, last: [{ slot: created, reason: 'Superseded' }] } })]],
+    says: 'hourly has two answers for 2026-01-01T10:00:00.000Z',
   },
   {
     invariant: 'no pod starts for a run that is over',

@@ -44,16 +44,18 @@ stories('a Periodic', {}, (story) => {
     const paused = await scene.untilPeriodic('pausing', 'to be suspended', (object) => conditionOf(object, 'Suspended') === 'True');
     expect(paused.status?.nextScheduleTimes).toEqual([]);
     const runs = scene.runsOf('pausing').length;
-    const later = await scene.untilPeriodic(
-      'pausing',
-      'to have passed two slots',
-      (object) => lastSlotMs(object) >= lastSlotMs(paused) + 2_000,
-    );
+    const skipped = paused.status?.skipped?.count ?? 0;
+    // As long as two slots take, by a schedule beside it.
+    await scene.apply(periodic('beside', 'true', { cron: '@every 1s', concurrencyPolicy: 'Allow' }));
+    await scene.eventually('a schedule beside it to have passed three slots', () => scene.runsOf('beside').length >= 3);
+    await scene.changePeriodic('beside', { suspend: true });
     expect(scene.runsOf('pausing').length).toBe(runs);
-    expect(later.status?.missed).toEqual(paused.status?.missed);
     await scene.changePeriodic('pausing', { suspend: false });
     await scene.eventually('a run after the pause', () => scene.runsOf('pausing').length > runs);
-    await scene.untilPeriodic('pausing', 'not to be suspended', (object) => conditionOf(object, 'Suspended') === undefined);
+    const resumed = await scene.untilPeriodic('pausing', 'not to be suspended', (object) => conditionOf(object, 'Suspended') === undefined);
+    expect(resumed.status?.skipped?.count).toBeGreaterThanOrEqual(skipped + 2);
+    expect(resumed.status?.missed).toEqual(paused.status?.missed);
+    await scene.changePeriodic('pausing', { suspend: true });
   });
 
   story('that forbids overlaps skips slots while a run is active, and says so', async (scene) => {
@@ -92,11 +94,45 @@ stories('a Periodic', {}, (story) => {
     expect(findCondition(stalled.status?.conditions, 'Ready')?.reason).toBe('InvalidSchedule');
   });
 
+  story('that queues runs every slot, one after another, in order', async (scene) => {
+    await scene.apply(periodic('inorder', 'sleep 2', { cron: '@every 1s', concurrencyPolicy: 'Queue', maxQueued: 5 }));
+    const waits = await scene.untilPeriodic('inorder', 'to have slots waiting', ({ status }) => (status?.waiting?.length ?? 0) >= 2);
+    expect(waits.status?.waiting?.[0]).toMatchObject({ reason: 'Queued' });
+    await scene.eventually('three runs', () => scene.runsOf('inorder').length >= 3);
+    await scene.changePeriodic('inorder', { suspend: true });
+    const slots = scene.runsOf('inorder').map((run) => slotOfRun(run) ?? 0);
+    expect(slots).toEqual(slots.toSorted((a, b) => a - b));
+    expect(slots[1]).toBe((slots[0] ?? 0) + 1_000);
+  });
+
+  story('that replaces asks the earlier run to end and starts the latest slot', async (scene) => {
+    await scene.apply(periodic('fresh', forever, { cron: '@every 3s', concurrencyPolicy: 'Replace' }));
+    await scene.eventually('a second run', () => scene.runsOf('fresh').length >= 2);
+    await scene.changePeriodic('fresh', { suspend: true });
+    const [first] = scene.runsOf('fresh');
+    const ended = await scene.finished(first?.metadata.name ?? '');
+    expect(ended).toMatchObject({ spec: { abort: { by: 'Periodic fresh' } }, status: { state: 'aborted' } });
+    await scene.eventually('an Event', async () => (await scene.eventsOf('fresh')).some(({ reason }) => reason === 'RunReplaced'));
+    const [latest] = scene.runsOf('fresh').slice(-1);
+    if (latest !== undefined && latest.spec.abort === undefined) await scene.abort(latest.metadata.name, 'the story', 'over');
+  });
+
+  story('repeats a run that failed, and stops after too many failures until somebody mends it', async (scene) => {
+    const spec = { cron: '@every 1h', retry: { attempts: 2, delay: '1s' }, stopAfter: { consecutiveFailures: 3 } };
+    await scene.apply(periodic('failing', 'exit 1', spec));
+    const stopped = await scene.untilPeriodic('failing', 'to have stopped', (object) => conditionOf(object, 'Stopped') === 'True');
+    expect(stopped.status).toMatchObject({ consecutiveFailures: 3, nextScheduleTimes: [] });
+    const runs = scene.runsOf('failing').map(({ metadata }) => metadata.name);
+    expect(runs.map((name) => name.replace(/^.*z/, ''))).toEqual(['', '-r1', '-r2']);
+    await scene.changePeriodic('failing', { exclusions: [] });
+    await scene.untilPeriodic('failing', 'to go on', (object) => conditionOf(object, 'Stopped') === undefined);
+  });
+
   story('with a field that this version does not act on says which, and works otherwise', async (scene) => {
-    await scene.apply(periodic('ahead', 'true', { cron: rarely, stopAfter: { consecutiveFailures: 3 } }));
+    await scene.apply(periodic('ahead', 'true', { cron: rarely, history: { successful: 3 } }));
     const ready = await scene.untilPeriodic('ahead', 'to be ready', (object) => conditionOf(object, 'Ready') === 'True');
     expect(findCondition(ready.status?.conditions, 'Unsupported')).toMatchObject({ status: 'True', reason: 'FieldsIgnored' });
-    expect(findCondition(ready.status?.conditions, 'Unsupported')?.message).toContain('spec.stopAfter');
+    expect(findCondition(ready.status?.conditions, 'Unsupported')?.message).toContain('spec.history');
   });
 
   story('takes its runs and their pods along when it is deleted', async (scene) => {

@@ -1,15 +1,12 @@
 /**
- * Whether every slot of the `@every` schedules of a story got an answer: a run, a reason in status.missed, or a cause to be skipped that was
- * there to see (an earlier run was active, or the schedule was suspended).
+ * Whether every slot of the `@every` schedules of a story got exactly one answer: a run, a reason in status.skipped or status.missed, or a
+ * place among those that wait. Status lists ten of each kind, so of slots that passed together some may only have been counted.
  */
 import { parseDuration } from '../../crds/duration.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
-import { periodicUidOf, slotOfRun } from '../../operator/jobs/periodicRun.ts';
+import { attemptOfRun, periodicUidOf, slotOfRun } from '../../operator/jobs/periodicRun.ts';
 import { byUid, type Change, type History } from './history.ts';
-
-/** A slot is looked at a moment after it is due, and times have whole seconds. */
-const slackMs = 3_000;
 
 export function lostSlots({ runs, periodics }: History): string[] {
   const owned = Map.groupBy(byUid(runs).values(), ([first]) => (first === undefined ? undefined : periodicUidOf(first.object)));
@@ -28,24 +25,39 @@ function everyOf(states: readonly Change<Periodic>[]): number | undefined {
 
 function unanswered(everyMs: number, states: readonly Change<Periodic>[], runs: readonly (readonly Change<ProwJob>[])[]): string[] {
   const last = states.at(-1)?.object;
+  const name = last?.metadata.name ?? '';
   const untilMs = Date.parse(last?.status?.lastScheduleTime ?? '');
-  const slots = runs.flatMap(([first]) => (first === undefined ? [] : [slotOfRun(first.object)])).filter((slot) => slot !== undefined);
-  const missed = states.flatMap(({ object }) => object.status?.missed?.last ?? []).map(({ slot }) => Date.parse(slot));
-  const answered = new Set([...slots, ...missed]);
-  const suspended = states.some(({ object }) => object.spec.suspend === true);
-  const lost: string[] = [];
-  if (answered.size === 0 || suspended) return lost;
-  for (let slotMs = Math.min(...answered); slotMs <= untilMs; slotMs += everyMs) {
-    if (answered.has(slotMs) || runs.some((run) => wasActive(run, slotMs))) continue;
-    lost.push(`${last?.metadata.name ?? ''} has neither a run nor a reason for ${new Date(slotMs).toISOString()}`);
-  }
-  return lost;
+  const firsts = runs.flatMap(([first]) => (first === undefined || attemptOfRun(first.object) > 1 ? [] : (slotOfRun(first.object) ?? [])));
+  const idle = [idleSlots(states, 'skipped'), idleSlots(states, 'missed')];
+  const waits = (last?.status?.waiting ?? []).filter(({ attempt = 1 }) => attempt === 1).map(({ slot }) => Date.parse(slot));
+  const answers = [...firsts, ...waits, ...idle.flatMap(({ slots }) => slots)];
+  const answered = new Set(answers);
+  const twice = answers.filter((slotMs, index) => answers.indexOf(slotMs) !== index);
+  const lost: number[] = [];
+  if (answered.size === 0) return [];
+  for (let slotMs = Math.min(...answers); slotMs <= untilMs; slotMs += everyMs) if (!answered.has(slotMs)) lost.push(slotMs);
+  const counted = idle.reduce((sum, { unlisted }) => sum + unlisted, 0);
+  return [
+    ...twice.map((slotMs) => `${name} has two answers for ${new Date(slotMs).toISOString()}`),
+    ...lost
+      .slice(0, Math.max(0, lost.length - counted))
+      .map((slotMs) => `${name} has neither a run nor a reason for ${new Date(slotMs).toISOString()}`),
+  ];
 }
 
-function wasActive(states: readonly Change<ProwJob>[], slotMs: number): boolean {
-  const created = Date.parse(states[0]?.object.metadata.creationTimestamp ?? '');
-  const completed = Date.parse(
-    states.findLast(({ object }) => object.status?.completionTime !== undefined)?.object.status?.completionTime ?? '',
-  );
-  return created <= slotMs + slackMs && (Number.isNaN(completed) || slotMs - slackMs <= completed);
+/** The slots that status listed from one state to the next, and how many it only counted. */
+function idleSlots(
+  states: readonly Change<Periodic>[],
+  list: 'skipped' | 'missed',
+): { readonly slots: readonly number[]; readonly unlisted: number } {
+  const slots: number[] = [];
+  let [count, unlisted] = [0, 0];
+  for (const { object } of states) {
+    const { count: now = 0, last = [] } = object.status?.[list] ?? {};
+    const added = now === count ? [] : last.slice(count - now);
+    unlisted += now - count - added.length;
+    slots.push(...added.map(({ slot }) => Date.parse(slot)));
+    count = now;
+  }
+  return { slots, unlisted };
 }
