@@ -170,7 +170,10 @@ export class ClusterMember {
         if (!stop.signal.aborted) this.#take(news);
       },
     });
-    this.#watch = { credentials, stop, ended: credentials.run(stop.signal) };
+    const ended = credentials.run(stop.signal).catch((error: unknown) => {
+      logger.error('The watch of a kubeconfig has a defect and was closed', { error: asError(error) });
+    });
+    this.#watch = { credentials, stop, ended };
   }
 
   #take(news: Credentials): void {

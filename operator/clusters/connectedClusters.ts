@@ -54,7 +54,7 @@ export interface ConnectedClustersOptions {
 }
 
 /** How long a replica that has just started, or just won, waits for clusters that do not answer. */
-const firstLookMs = 5_000;
+const firstLookMs = 2_000;
 /** Runs of a BuildCluster that was removed wait so long for it to come back, as when an object is replaced. */
 const removedGraceMs = 300_000;
 

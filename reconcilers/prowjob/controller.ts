@@ -80,7 +80,15 @@ function followPods(clusters: Clusters, controller: Controller, count: (change: 
     followed.get(change.pods)?.();
     followed.delete(change.pods);
     // Nobody will tell any more when they end: only what their runs say counts from now on.
-    for (const object of change.pods.store.list()) count({ type: 'deleted', object });
+    const gone = new Set<string | undefined>();
+    for (const object of change.pods.store.list()) {
+      gone.add(object.metadata.uid);
+      count({ type: 'deleted', object });
+    }
+    // Unless the same cluster is there under another alias.
+    for (const { store } of gone.size === 0 ? [] : followed.keys()) {
+      for (const object of store.list()) if (gone.has(object.metadata.uid)) count({ type: 'added', object });
+    }
   });
 }
 
