@@ -226,6 +226,34 @@ describe('the rules of BuildCluster', () => {
   ]);
 });
 
+describe('the rules of PeriodicBackfill', () => {
+  const range = { periodic: 'a', from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' };
+  const backfill = (spec: object) => ({ ...head, kind: 'PeriodicBackfill', spec: { ...range, ...spec } });
+  runCases('PeriodicBackfill', [
+    { name: 'a range is enough', after: backfill({}) },
+    { name: 'a range ends after it begins', after: backfill({ to: range.from }), refused: [/from must be before to/] },
+    {
+      name: 'times of different zones are compared as instants',
+      after: backfill({ from: '2026-01-01T02:00:00+02:00', to: '2026-01-01T00:30:00Z' }),
+    },
+    {
+      name: 'what may change',
+      before: backfill({}),
+      after: backfill({ parallelism: 3, onFailure: 'Stop', suspend: true, includeExcluded: true }),
+    },
+    {
+      name: 'periodic is fixed',
+      before: backfill({}),
+      after: backfill({ periodic: 'b' }),
+      refused: [/spec\.periodic: Forbidden: cannot change/],
+    },
+    { name: 'from is fixed', before: backfill({}), after: backfill({ from: '2025-01-01T00:00:00Z' }), refused: [/spec\.from: Forbidden/] },
+    { name: 'to is fixed', before: backfill({}), after: backfill({ to: '2027-01-01T00:00:00Z' }), refused: [/spec\.to: Forbidden/] },
+    { name: 'at least one at once', after: backfill({ parallelism: 0 }), refused: [/spec\.parallelism: Invalid value/] },
+    { name: 'from is a time', after: backfill({ from: 'yesterday' }), refused: [/spec\.from: Invalid value/, /not checked/] },
+  ]);
+});
+
 describe('the rules of PluginConfig', () => {
   const config = (spec: object) => ({ ...head, kind: 'PluginConfig', spec });
   runCases('PluginConfig', [

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { decode, isBuildCluster, isPeriodic, isPeriodicSet, isPluginConfig, isProwJob, type KindName } from './validators.ts';
+import {
+  decode,
+  isBuildCluster,
+  isPeriodic,
+  isPeriodicBackfill,
+  isPeriodicSet,
+  isPluginConfig,
+  isProwJob,
+  type KindName,
+} from './validators.ts';
 
 const metadata = { name: 'a' };
 const sound: Readonly<Record<KindName, object>> = {
@@ -10,6 +19,7 @@ const sound: Readonly<Record<KindName, object>> = {
   },
   Periodic: { metadata, spec: { interval: '1h', jobTemplate: { spec: {} } } },
   PeriodicSet: { metadata, spec: { include: [{ a: 'b' }], template: { metadata: { name: 'a' }, spec: { interval: '${a}' } } } },
+  PeriodicBackfill: { metadata, spec: { periodic: 'a', from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' } },
   PluginConfig: { metadata, spec: { repos: ['*'], config: { lgtm: {} } } },
   BuildCluster: { metadata, spec: { alias: 'gpu', kubeconfigSecretRef: { name: 'a', key: 'b' } } },
 };
@@ -80,6 +90,7 @@ describe('the type guards', () => {
     ProwJob: isProwJob,
     Periodic: isPeriodic,
     PeriodicSet: isPeriodicSet,
+    PeriodicBackfill: isPeriodicBackfill,
     PluginConfig: isPluginConfig,
     BuildCluster: isBuildCluster,
   };

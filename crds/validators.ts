@@ -7,6 +7,7 @@ import addFormats from 'ajv-formats';
 import { kindDefinitions, plainSchema } from './definitions.ts';
 import type { BuildCluster } from './v1/buildCluster.ts';
 import type { Periodic } from './v1/periodic.ts';
+import type { PeriodicBackfill } from './v1/periodicBackfill.ts';
 import type { PeriodicSet } from './v1/periodicSet.ts';
 import type { PluginConfig } from './v1/pluginConfig.ts';
 import type { ProwJob } from './v1/prowJob.ts';
@@ -15,6 +16,7 @@ export interface KindTypes {
   readonly ProwJob: ProwJob;
   readonly Periodic: Periodic;
   readonly PeriodicSet: PeriodicSet;
+  readonly PeriodicBackfill: PeriodicBackfill;
   readonly PluginConfig: PluginConfig;
   readonly BuildCluster: BuildCluster;
 }
@@ -82,5 +84,6 @@ export function decode<K extends KindName>(kind: K, object: unknown): Decoded<Ki
 export const isProwJob = (object: unknown): object is ProwJob => decode('ProwJob', object).ok;
 export const isPeriodic = (object: unknown): object is Periodic => decode('Periodic', object).ok;
 export const isPeriodicSet = (object: unknown): object is PeriodicSet => decode('PeriodicSet', object).ok;
+export const isPeriodicBackfill = (object: unknown): object is PeriodicBackfill => decode('PeriodicBackfill', object).ok;
 export const isPluginConfig = (object: unknown): object is PluginConfig => decode('PluginConfig', object).ok;
 export const isBuildCluster = (object: unknown): object is BuildCluster => decode('BuildCluster', object).ok;

@@ -95,6 +95,29 @@ spec:
     ],
   },
   {
+    name: 'a backfill beside its Periodic',
+    files: {
+      'b.yaml': `apiVersion: prow.k8s.io/v1
+kind: PeriodicBackfill
+metadata: {name: again}
+spec:
+  periodic: by-interval
+  from: 2026-01-01T00:00:00Z
+  to: 2026-01-02T00:00:00Z
+`,
+      'p.yaml': `apiVersion: prow.k8s.io/v1
+kind: Periodic
+metadata: {name: by-interval}
+spec:
+  interval: 1h
+  jobTemplate: {spec: {pod_spec: {containers: [{image: busybox}]}}}
+`,
+    },
+    args: ['b.yaml', 'p.yaml'],
+    code: 1,
+    out: ['b.yaml:5:3: error: PeriodicBackfill again: spec.periodic: Periodic by-interval runs by an interval, which has no slots'],
+  },
+  {
     name: 'a wrong value, on standard input',
     args: ['-'],
     input: good.replace('type: periodic', 'type: nightly'),
@@ -125,11 +148,11 @@ spec:
   {
     name: 'a field that is accepted and not acted on',
     files: {
-      'p.yaml': `apiVersion: prow.k8s.io/v1\nkind: Periodic\nmetadata: {name: p}\nspec:\n  interval: 1h\n  jitter: 5m\n  jobTemplate: {spec: {pod_spec: {containers: [{image: a}]}}}\n`,
+      'p.yaml': `apiVersion: prow.k8s.io/v1\nkind: Periodic\nmetadata: {name: p}\nspec:\n  interval: 1h\n  history: {successful: 3}\n  jobTemplate: {spec: {pod_spec: {containers: [{image: a}]}}}\n`,
     },
     args: ['p.yaml'],
     code: 0,
-    out: ['p.yaml:6:3: warning: Periodic p: spec.jitter: accepted, but not carried out by this version', '0 errors, 1 warnings'],
+    out: ['p.yaml:6:3: warning: Periodic p: spec.history: accepted, but not carried out by this version', '0 errors, 1 warnings'],
   },
   { name: 'text that is no YAML', files: { 'a.yaml': 'a: [1\n' }, args: ['a.yaml'], code: 1, out: ['a.yaml:'] },
   { name: 'a file that is not there', args: ['none.yaml'], code: 2, err: 'prow-operator validate: none.yaml cannot be read: ENOENT' },

@@ -3,7 +3,9 @@
  * is well (warnings allowed), 1 when something is wrong with an object, 2 when a file cannot be read.
  */
 import { validateManifests, type SourceFile, type ValidationProblem, type ValidationReport } from '../../crds/validate.ts';
+import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { PluginConfig } from '../../crds/v1/pluginConfig.ts';
+import { checkPeriodicBackfill } from '../jobs/backfillChecks.ts';
 import { checkPeriodicSet } from '../jobs/matrixChecks.ts';
 import { checkPeriodic, checkPluginConfig, checkProwJob } from '../jobs/semanticChecks.ts';
 import { UsageError, manifestsIn } from './manifestFiles.ts';
@@ -27,7 +29,7 @@ export async function validate(files: readonly string[], options: ValidateOption
   }
 }
 
-/** Two rounds, because PluginConfigs are judged together with those beside them, whichever file those are in. */
+/** Two rounds, because some objects are judged together with those beside them, whichever file those are in. */
 function check(sources: readonly SourceFile[]): ValidationReport {
   const configs = new Map<string, PluginConfig[]>();
   const namespaceOf = (config: PluginConfig): string => config.metadata.namespace ?? '';
@@ -35,11 +37,20 @@ function check(sources: readonly SourceFile[]): ValidationReport {
     configs.set(namespaceOf(config), [...(configs.get(namespaceOf(config)) ?? []), config]);
     return [];
   };
-  validateManifests(sources, { PluginConfig: [collect] });
+  const schedules = new Map<string, Periodic>();
+  const keyOf = (namespace: string | undefined, name: string): string => `${namespace ?? ''}/${name}`;
+  const remember = (periodic: Periodic): readonly [] => {
+    schedules.set(keyOf(periodic.metadata.namespace, periodic.metadata.name), periodic);
+    return [];
+  };
+  validateManifests(sources, { PluginConfig: [collect], Periodic: [remember] });
   return validateManifests(sources, {
     ProwJob: [checkProwJob],
     Periodic: [checkPeriodic],
     PeriodicSet: [checkPeriodicSet],
+    PeriodicBackfill: [
+      (backfill) => checkPeriodicBackfill(backfill, schedules.get(keyOf(backfill.metadata.namespace, backfill.spec.periodic))),
+    ],
     PluginConfig: [(config) => checkPluginConfig(config, configs.get(namespaceOf(config)) ?? [])],
   });
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PeriodicBackfillSpec, PeriodicBackfillStatus } from '../../crds/v1/periodicBackfill.ts';
+import { checkPeriodicBackfill } from './backfillChecks.ts';
 import {
   countedSlots,
   planBackfill,
@@ -230,6 +231,22 @@ describe('what remains', () => {
       6,
     );
     expect(asked).toBeLessThan(20);
+  });
+});
+
+describe('before it is applied', () => {
+  it.each<Case & { readonly name: string; readonly backfill?: string; readonly says: readonly string[] }>([
+    { name: 'all is well', says: [] },
+    { name: 'it has the name of the Periodic', backfill: 'nightly', says: ['metadata.name error'] },
+    { name: 'the Periodic has no slots', periodic: { spec: { cron: undefined, interval: '1h' } }, says: ['spec.periodic error'] },
+    { name: 'no slot is in the range', spec: { from: day('00:01:00'), to: day('00:09:00') }, says: ['spec.to warning'] },
+    { name: '@every cannot be known', periodic: { spec: { cron: '@every 9h' } }, says: [] },
+    { name: 'the Periodic cannot be read, which is said there', periodic: { spec: { cron: '61 * * * *' } }, says: [] },
+  ])('$name', ({ backfill: name, periodic, spec, says }) => {
+    const backfill = newBackfill({ ...(name !== undefined && { name }), ...(spec && { spec }) });
+    const found = checkPeriodicBackfill(backfill, newPeriodic(periodic));
+    expect(found.map(({ path, severity = 'error' }) => `${path} ${severity}`)).toEqual(says);
+    if (name === undefined) expect(checkPeriodicBackfill(backfill, undefined)).toEqual([]);
   });
 });
 
