@@ -11,8 +11,8 @@ import { code, count, list, listMap, map, object, openObject, optional, text, ty
 export const maxCombinations = 1000;
 
 const nameRule = {
-  rule: "self.all(name, name.matches('^[A-Za-z][A-Za-z0-9_-]*$'))",
-  message: 'a name begins with a letter and has only letters, digits, _ and - after it',
+  rule: "self.all(name, name.matches('^[A-Za-z][A-Za-z0-9_-]{0,62}$'))",
+  message: 'a name begins with a letter, has only letters, digits, _ and - after it, and at most 63 characters',
 };
 
 const combination = (description: string) =>
@@ -27,13 +27,13 @@ const labelPattern = `^([A-Za-z0-9._-]|${placeholder})*$`;
 const annotationPattern = `^([^$]|\\$\\$+\\{|\\$+[^\\x24{]|${placeholder})*\\$*$`;
 
 /**
- * That each placeholder of a text is a name of the matrix or of an include. The API server estimates what a rule may cost, which is why
- * split has a limit: it looks at the first eight placeholders of a text, and not at texts with a plain ${; the operator looks at all of them.
+ * That each placeholder of a text is a name of the matrix or of an include. The API server limits what a rule may cost, beforehand by the
+ * bounds of the schema and again when it runs. So a rule looks at the first eight placeholders of a text only, and not at texts with a
+ * plain ${; the operator looks at all of them. The } in front makes the text before the first placeholder the empty name.
  */
 const known = (textExpression: string): string =>
-  `('}' + ${textExpression}).split('\${', 9).all(part, part.startsWith('}') || ` +
-  "(has(self.matrix) && self.matrix.exists(name, part.startsWith(name + '}'))) || " +
-  "(has(self.include) && self.include.exists(values, values.exists(name, part.startsWith(name + '}')))))";
+  `('}' + ${textExpression}).split('\${', 9).map(part, part.split('}', 2)[0]).all(name, name == '' || ` +
+  '(has(self.matrix) && name in self.matrix) || (has(self.include) && self.include.exists(values, name in values)))';
 
 const unknownPlaceholder = 'holds a placeholder that is no name of matrix or include';
 

@@ -158,6 +158,19 @@ export const prowKinds: Area = {
       refused(await post({ region: ['eu'], 'a b': ['x'] }), 422, 'Invalid', /a name begins with a letter/);
       refused(await post({ region: [] }), 422, 'Invalid', /spec\.matrix\.region/);
     }),
+    expectation('a PeriodicSet as large as its schema allows is within what its rules may cost', async (ctx) => {
+      const many = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
+      const last = `k${'z'.repeat(60)}`;
+      const names = (text: string) => Object.fromEntries(many(32, (index) => [`k${index}`, text]));
+      const set = periodicSet(
+        ctx,
+        { name: `e2e-\${${last}}`, labels: names(`\${${last}}`.repeat(3)), annotations: names(`\${${last}}`.repeat(8)) },
+        Object.fromEntries(many(10, (name) => [`n${name}`, many(200, (value) => `${'v'.repeat(100)}${value}`)])),
+      );
+      const entries = many(200, (entry) => Object.fromEntries(many(19, (name) => [`i${entry}-${name}`, 'x'.repeat(40)])));
+      const include = entries.map((entry, index) => ({ ...entry, [index === 199 ? last : 'other']: 'x' }));
+      ok(await ctx.api.post(setsDryRun(ctx), { ...set, spec: { ...set.spec, include, exclude: entries } }), 201);
+    }),
     expectation('a Table of ProwJobs starts with the columns of upstream', async (ctx) => {
       const target = await made(ctx);
       const table = ok(await ctx.api.get(target, { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' }));
