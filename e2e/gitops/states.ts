@@ -135,6 +135,7 @@ async function periodicStates(): Promise<readonly State[]> {
     ['suspended', await at({ spec: { suspend: true } }), suspended],
     ['suspended until later', await at({ spec: { suspendUntil: '2026-02-01T00:00:00Z' } }), suspended],
     ['suspended until just now', await at({ spec: { suspendUntil: '2026-01-01T00:05:00Z' } }), settled],
+    ['stopped after failures', await at({ spec: { stopAfter: { consecutiveFailures: 1 } } }, redRun), suspended],
     ['with a schedule that cannot be read', await at({ spec: { cron: '61 * * * *' } }), stalled],
     ['suspended, with a schedule that cannot be read', await at({ spec: { cron: '61 * * * *', suspend: true } }), stalled],
     ['with a template that is refused', await at({ spec: { jobTemplate: template } }, nextSlot(failure(422, 'Invalid'))), stalled],

@@ -107,9 +107,10 @@ function suspended({ spec }: Periodic, nowMs: number): State | undefined {
 
 function stopped({ spec }: Periodic, failures: number): State | undefined {
   if (!isStopped(spec, failures)) return undefined;
+  const bound = spec.stopAfter?.consecutiveFailures ?? 0;
   const message =
-    `${failures} runs failed in a row, and spec.stopAfter allows ${(spec.stopAfter?.consecutiveFailures ?? 0) - 1}. Slots are skipped until ` +
-    'a run succeeds (start one by hand), or spec is edited.';
+    `Runs that failed in a row: ${failures}; spec.stopAfter.consecutiveFailures is ${bound}. Slots are skipped until a run succeeds ` +
+    '(start one by hand), or spec is edited.';
   return { status: 'True', reason: 'ConsecutiveFailures', message };
 }
 

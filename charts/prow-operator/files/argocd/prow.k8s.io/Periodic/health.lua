@@ -43,6 +43,10 @@ if holds("Suspended") then
   return settle("Suspended", found.Suspended.message)
 end
 
+if holds("Stopped") then
+  return settle("Suspended", found.Stopped.message)
+end
+
 if not holds("Ready") then
   return settle("Progressing", found.Ready ~= nil and say(found.Ready) or "The operator has not said that the Periodic is ready.")
 end
