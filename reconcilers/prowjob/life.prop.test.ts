@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { ProwJobSpec } from '../../crds/v1/prowJob.ts';
+import { isPodFinished } from '../../operator/jobs/podShape.ts';
 import { defaultPolicy } from '../../operator/jobs/policy.ts';
 import { stamp } from '../../operator/jobs/times.ts';
 import type { Pod, PodStatus } from '../../operator/kube/builtin.ts';
@@ -158,6 +159,12 @@ it('a run lives and ends as promised, whatever happens', { timeout: 120_000 }, a
       expect(life.run.status).toMatchObject({ completionTime: expect.any(String) as string, reason: expect.any(String) as string });
       expect(life.clock.now()).toBeLessThanOrEqual(lastMs);
       await expectRest(life);
+      // Whatever was away comes back: the pods of a run that is over go.
+      life.away = false;
+      life.wake();
+      await life.settle();
+      expect(life.pods.filter((pod) => !isPodFinished(pod) && pod.metadata.deletionTimestamp === undefined)).toEqual([]);
+      expect(life.faults).toEqual([]);
       ends += 1;
       retries += (life.run.status?.attempts?.length ?? 0) > 1 ? 1 : 0;
     }),

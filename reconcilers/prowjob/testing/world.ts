@@ -62,6 +62,8 @@ export interface OperatorOptions {
   readonly clock?: Clock;
   /** Answers a write instead of the server, when it returns something. */
   readonly intercept?: (request: HttpRequest) => HttpAnswer | undefined;
+  /** The write is carried out, and its answer does not arrive. */
+  readonly swallow?: (request: HttpRequest) => boolean;
 }
 
 /** Counts writes, and fails for good at the crash point. */
@@ -90,6 +92,7 @@ class CountingTransport implements Transport {
     this.writes.push(`${request.method} ${request.path.split('?')[0]!.replace(/^\/apis?\/(.*?\/)?namespaces\//, '')}`);
     const answer = this.#options.intercept?.(request) ?? (await this.#inner.call(request));
     if (isLast) this.#die();
+    if (this.#options.swallow?.(request) === true) throw new TransportError('timeout', 'no answer came in time');
     return answer;
   }
 
