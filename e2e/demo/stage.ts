@@ -16,7 +16,8 @@ import { World } from './world.ts';
 export const namespace = 'eks';
 
 /** The operator's settings. In the story lives are short, so that a minute shows them all; to explore, things stay a while. */
-const settingsFor = (keep: boolean): object => ({
+const settingsFor = (keep: boolean, dir: string): object => ({
+  archive: { location: `file://${dir}/archive`, spoolDir: path.join(dir, 'spool') },
   cleanup: keep ? { prowJobTTL: '30m', podTTL: '10m' } : { prowJobTTL: '14s', podTTL: '7s', orphanAge: '5s' },
   leaderElection: { enabled: true, namespace, name: 'prow-operator', leaseDuration: '6s', renewDeadline: '5s', retryPeriod: '1s' },
   logging: { level: 'info', format: 'json' },
@@ -82,7 +83,7 @@ export class Stage {
 
   startOperator(): void {
     const file = path.join(this.#dir, 'settings.yaml');
-    writeFileSync(file, stringify(settingsFor(this.keep)));
+    writeFileSync(file, stringify(settingsFor(this.keep, this.#dir)));
     this.starts += 1;
     const args = ['run', '--kubeconfig', this.kubeconfig, '--settings', file];
     this.#operator = Program.start('operator', args, path.join(this.#dir, 'operator.log'));

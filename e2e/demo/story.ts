@@ -60,6 +60,7 @@ export async function keepOpen(stage: Stage): Promise<boolean> {
     `   kubectl -n ${namespace} annotate periodic eks-beta-us-west-2-hpa prow.k8s.io/run-now=$(date +%s) --overwrite`,
     `   kubectl -n ${namespace} describe periodic eks-prod-us-east-1-gpu`,
     `   kubectl explain prowjob.spec.timeouts`,
+    `   find ${path.join(path.dirname(stage.kubeconfig), 'archive')} -name build-log.txt     # kept when the pods are gone`,
     `   kill -9 ${stage.operatorPid}     # and start it again: node bin/prow-operator.mjs run --kubeconfig $KUBECONFIG`,
     '',
   );
