@@ -7,11 +7,10 @@ import { describeProblem, expandSet, mayMake, type ExpansionReason } from './mat
 type Template = PeriodicSetSpec['template'];
 
 const job = { spec: { pod_spec: { containers: [{ image: 'busybox', args: ['${region}'] }] } } };
-const template = (over: { readonly metadata?: object; readonly spec?: object } = {}): Template =>
-  ({
-    metadata: { name: 'e2e-${region}', ...over.metadata },
-    spec: { cron: '@hourly', jobTemplate: job, ...over.spec },
-  });
+const template = (over: { readonly metadata?: object; readonly spec?: object } = {}): Template => ({
+  metadata: { name: 'e2e-${region}', ...over.metadata },
+  spec: { cron: '@hourly', jobTemplate: job, ...over.spec },
+});
 
 const setOf = (spec: Partial<PeriodicSetSpec> = {}): PeriodicSet => ({
   metadata: { name: 'e2e', namespace: 'ci', uid: 'u' },
@@ -42,17 +41,11 @@ describe('what is made', () => {
     );
   });
 
-  it('is fast for a thousand combinations', () => {
+  it('is there for a thousand combinations within the time that a test has', () => {
     const numbers = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index));
-    const set = setOf({
-      matrix: { region: numbers(100), n: numbers(10) },
-      template: template({ metadata: { name: 'e2e-${region}-${n}' } }),
-    });
-    expandSet(setOf());
-    const startedMs = performance.now();
-    expect(expandSet(set).children).toHaveLength(1000);
-    // Far above what it takes (some 100 ms): only a quadratic step would be caught, not a busy machine.
-    expect(performance.now() - startedMs).toBeLessThan(5_000);
+    const matrix = { region: numbers(100), n: numbers(10) };
+    const { children } = expandSet(setOf({ matrix, template: template({ metadata: { name: 'e2e-${region}-${n}' } }) }));
+    expect(new Set(children.map(({ periodic }) => periodic.metadata.name)).size).toBe(1000);
   });
 });
 
