@@ -96,6 +96,22 @@ describe('the slots to come', () => {
     },
   ])('$name', ({ spec, span: [from, to], gives }) => expect(told(spec, from, to)).toEqual(gives));
 
+  it('start nothing in an excluded time, not even late, and nothing while the schedule is stopped', () => {
+    const jittered = planned({ cron: '0 * * * *', jitter: '50m' });
+    const { startMs = 0 } = forecast(jittered, span('2026-01-01T03:00:00Z', '2026-01-01T04:00:00Z'), 1).slots[0] ?? {};
+    const exclusions = [{ from: stamp(startMs), to: stamp(startMs + 1000), reason: 'freeze' }];
+    expect(told({ cron: '0 * * * *', jitter: '50m', exclusions }, '2026-01-01T03:00:00Z', '2026-01-01T04:00:00Z')).toEqual([
+      '03:00 none excluded: freeze',
+    ]);
+    const conditions = [
+      { type: 'Stopped', status: 'True' as const, reason: 'Failures', message: '', lastTransitionTime: '', observedGeneration: 1 },
+    ];
+    const stopped = { ...jittered, periodic: { ...jittered.periodic, status: { observedGeneration: 1, conditions } } };
+    const day = span('2026-01-01T03:00:00Z', '2026-01-01T04:00:00Z');
+    expect(forecast(stopped, day, 1).slots[0]?.notes).toEqual(['stopped after failures']);
+    expect(startsIn(stopped, day, 9)).toEqual([]);
+  });
+
   it('are cut at the limit and say so', () => {
     const all = planned({ cron: '0 * * * *' });
     const day = span('2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z');

@@ -3,7 +3,7 @@
  * What the operator does with a slot follows the same functions, so this tells what will happen, as far as it can be known beforehand.
  */
 import type { Periodic } from '../../crds/v1/periodic.ts';
-import { exclusionAt } from './periodicHolds.ts';
+import { exclusionAt, isMended, wasStopped } from './periodicHolds.ts';
 import { startOfSlot } from './periodicJitter.ts';
 import { parseSchedule, scheduleSeed, type Anchor, type Schedule, type ScheduleSpec, type SlotSchedule } from './schedule.ts';
 import { timeMs } from './times.ts';
@@ -54,11 +54,12 @@ export function forecast(planned: Planned & { readonly schedule: SlotSchedule },
     const isIn = (other: SlotSchedule): boolean => other.next(slotMs - 1, anchor) === slotMs;
     const clock =
       zone === undefined ? [] : clockNotes(spec, zone, slotMs, { isSlot: isIn(schedule), isUnshifted: isIn(variants.unshifted) });
-    const held = holdNotes(spec, slotMs);
+    const startMs = startOfSlot(periodic, schedule, anchor, slotMs);
+    const held = holdNotes(periodic, slotMs, startMs);
     const starts = held.length === 0 && isIn(schedule);
     slots.push({
       slotMs,
-      ...(starts ? { startMs: startOfSlot(periodic, schedule, anchor, slotMs) } : {}),
+      ...(starts ? { startMs } : {}),
       offsetMs: zone?.segmentAt(slotMs).offsetMs ?? 0,
       notes: [...clock, ...held],
     });
@@ -72,7 +73,8 @@ export function startsIn({ periodic, schedule, anchor }: Planned, { fromMs, toMs
   const starts: number[] = [];
   for (let slotMs = schedule.next(fromMs - 1, anchor); slotMs !== undefined && slotMs < toMs; slotMs = schedule.next(slotMs, anchor)) {
     if (starts.length >= limit) break;
-    if (holdNotes(periodic.spec, slotMs).length === 0) starts.push(startOfSlot(periodic, schedule, anchor, slotMs));
+    const startMs = startOfSlot(periodic, schedule, anchor, slotMs);
+    if (holdNotes(periodic, slotMs, startMs).length === 0) starts.push(startMs);
   }
   return starts;
 }
@@ -111,11 +113,14 @@ function clockNotes(spec: ScheduleSpec, zone: ZoneRules, slotMs: number, { isSlo
   return [isSlot ? which : `${which}: left out (dst.overlap ${spec.dst?.overlap ?? 'First'})`];
 }
 
-function holdNotes(spec: Periodic['spec'], slotMs: number): readonly string[] {
+/** What keeps the slot from starting a run. An excluded time also holds back what its jitter would start there. */
+function holdNotes(periodic: Periodic, slotMs: number, startMs: number): readonly string[] {
+  const { spec } = periodic;
   const notes: string[] = [];
+  if (wasStopped(periodic) && !isMended(periodic)) notes.push('stopped after failures');
   if (spec.suspend === true) notes.push('suspended');
   else if (slotMs < (timeMs(spec.suspendUntil) ?? -Infinity)) notes.push(`suspended until ${spec.suspendUntil ?? ''}`);
-  const exclusion = exclusionAt(spec, slotMs);
+  const exclusion = exclusionAt(spec, slotMs) ?? exclusionAt(spec, startMs);
   if (exclusion !== undefined) notes.push(exclusion.reason === undefined ? 'excluded' : `excluded: ${exclusion.reason}`);
   return notes;
 }
