@@ -92,17 +92,23 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+const compilerName = 'go';
+
 /** Builds the server when it is not there. */
 export async function buildMinio(): Promise<void> {
   if (existsSync(minioBinary)) return;
   const partial = `${minioBinary}.${process.pid}`;
   await mkdir(path.dirname(minioBinary), { recursive: true });
-  const go = spawn('go', ['build', '-buildvcs=false', '-trimpath', '-ldflags', '-s -w', '-o', partial, 'github.com/minio/minio'], {
-    cwd: serverDir,
-    stdio: 'inherit',
-    env: { ...process.env, CGO_ENABLED: '0', GOWORK: 'off' },
-  });
-  const [code] = (await once(go, 'exit')) as [number | null];
+  const compiler = spawn(
+    compilerName,
+    ['build', '-buildvcs=false', '-trimpath', '-ldflags', '-s -w', '-o', partial, 'github.com/minio/minio'],
+    {
+      cwd: serverDir,
+      stdio: 'inherit',
+      env: { ...process.env, CGO_ENABLED: '0', GOWORK: 'off' },
+    },
+  );
+  const [code] = (await once(compiler, 'exit')) as [number | null];
   if (code !== 0) throw new Error(`go build ended with exit code ${code ?? '?'}`);
   await rename(partial, minioBinary);
 }
