@@ -4,6 +4,7 @@ import { periodics, prowJobs } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import { SandboxCluster, type Running } from '../../operator/runtime/testing/sandboxCluster.ts';
 import { containers } from '../../operator/jobs/testing/periodics.ts';
+import { stamp } from '../../operator/jobs/times.ts';
 import { mergePatch } from '../../operator/kube/patch.ts';
 import { silentLogger } from '../../operator/runtime/logger.ts';
 import { Metrics } from '../../operator/runtime/metrics.ts';
@@ -94,6 +95,50 @@ describe('the controller', () => {
     await cluster.client.delete(periodics, { namespace, name: 'manual' });
   });
 
+  it('replaces a run: the slot waits, the run is asked to end, the slot starts, and nothing is written twice', async () => {
+    const process = await start();
+    await create('fresh', { cron: '@every 10m', concurrencyPolicy: 'Replace', retry: { attempts: 1 } });
+    await cluster.until(async () => (await read('fresh')).status?.active?.length === 1);
+    await process.controller.idle();
+    const [earlier = ''] = await runsOf('fresh');
+    const before = process.writes.length;
+    await cluster.clock.advance(10 * 60_000);
+    await cluster.until(async () => (await cluster.client.get(prowJobs, { namespace, name: earlier })).spec.abort !== undefined);
+    await process.controller.idle();
+    expect((await read('fresh')).status?.waiting).toMatchObject([{ reason: 'Replacing' }]);
+    const status = { state: 'aborted', completionTime: stamp(cluster.clock.now()) };
+    await cluster.client.patch(prowJobs, { namespace, name: earlier }, mergePatch({ status }), { subresource: 'status' });
+    await cluster.until(async () => (await runsOf('fresh')).length === 2);
+    await cluster.until(async () => (await read('fresh')).status?.waiting?.length === 0);
+    await process.controller.idle();
+    const own = 'PATCH periodics/fresh/status';
+    expect(process.writes.slice(before)).toEqual([own, `PATCH prowjobs/${earlier}`, 'POST prowjobs', own]);
+    await process.stop();
+    await cluster.client.delete(periodics, { namespace, name: 'fresh' });
+  });
+
+  it('repeats a failed run, and remembers over a restart that it will', async () => {
+    let process = await start();
+    await create('flaky', { cron: '@every 1h', retry: { attempts: 1, delay: '5m' } });
+    await cluster.until(async () => (await read('flaky')).status?.active?.length === 1);
+    const [name = ''] = await runsOf('flaky');
+    const status = { state: 'failure', completionTime: stamp(cluster.clock.now()) };
+    await cluster.client.patch(prowJobs, { namespace, name }, mergePatch({ status }), { subresource: 'status' });
+    await cluster.until(async () => (await read('flaky')).status?.waiting?.length === 1);
+    await process.controller.idle();
+    await process.stop();
+    process = await start();
+    await process.controller.idle();
+    expect(process.writes).toEqual([]);
+    await cluster.clock.advance(5 * 60_000);
+    await cluster.until(async () => (await runsOf('flaky')).length === 2);
+    await process.controller.idle();
+    expect(await runsOf('flaky')).toEqual([name, `${name}-r1`]);
+    expect(process.writes).toEqual(['POST prowjobs', 'PATCH periodics/flaky/status']);
+    await process.stop();
+    await cluster.client.delete(periodics, { namespace, name: 'flaky' });
+  });
+
   it('says what is wrong with an invalid schedule, and recovers when it is corrected', async () => {
     const events: string[] = [];
     const process = await start(events);
@@ -115,7 +160,7 @@ describe('the controller', () => {
     await cluster.until(async () => (await statuses()).filter((status) => status?.conditions !== undefined).length === count);
     await process.controller.idle();
     const before = process.writes.length;
-    await cluster.clock.advance(20 * 60_000);
+    await cluster.clock.advance(Date.parse('2026-01-01T00:30:00Z') - cluster.clock.now());
     await cluster.until(async () => (await statuses()).every((status) => status?.active?.length === 1));
     await process.controller.idle();
     expect(process.writes.length - before).toBe(2 * count);

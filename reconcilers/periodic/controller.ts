@@ -23,6 +23,8 @@ export interface PeriodicControllerOptions {
   readonly workers: number;
   /** Asked at each start, so that a changed setting holds at once. Absent: the default of the settings. */
   readonly startRates?: () => StartRates;
+  /** One that others draw from as well; then startRates do not count. */
+  readonly budget?: StartBudget;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -42,7 +44,7 @@ export function createPeriodicController(options: PeriodicControllerOptions): Co
     runWriter: new ObjectWriter(client, prowJobs, options.prowJobs.store),
     api: client,
     events: options.events,
-    budget: new StartBudget(options.startRates ?? (() => defaultStartRates), clock),
+    budget: options.budget ?? new StartBudget(options.startRates ?? (() => defaultStartRates), clock),
     metrics,
   });
   const controller = new Controller({

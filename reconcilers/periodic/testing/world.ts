@@ -43,6 +43,8 @@ export class World {
   /** Every run that was asked to end. */
   readonly aborted: string[] = [];
   rates: StartRates = { onTime: 0, catchUp: 0 };
+  /** That of the process that works now. */
+  budget: StartBudget;
   /** Every status write that the server carried out. */
   readonly patches: Partial<PeriodicStatus>[] = [];
   readonly events: string[] = [];
@@ -61,11 +63,13 @@ export class World {
   constructor(periodic: Periodic, now: string) {
     this.periodic = periodic;
     this.clock = new FakeClock(Date.parse(now));
+    this.budget = new StartBudget(() => this.rates, this.clock);
     this.#process = this.#boot();
   }
 
   /** A new process: nothing is remembered but what the server holds. */
   restart(): void {
+    this.budget = new StartBudget(() => this.rates, this.clock);
     this.#process = this.#boot();
   }
 
@@ -152,7 +156,7 @@ export class World {
           return stored;
         },
       },
-      budget: new StartBudget(() => this.rates, this.clock),
+      budget: this.budget,
       periodicWriter: {
         patchStatus: async (_key: ObjectKey, body) => {
           await this.#write(() => this.#patch(body));
