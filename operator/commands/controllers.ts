@@ -7,6 +7,7 @@ import { archiveControllers } from '../../reconcilers/archive/controller.ts';
 import { createBuildClusterController } from '../../reconcilers/buildcluster/controller.ts';
 import { cleanupControllers } from '../../reconcilers/cleanup/controller.ts';
 import { createPeriodicController } from '../../reconcilers/periodic/controller.ts';
+import { StartBudget } from '../../reconcilers/periodic/startBudget.ts';
 import { backfillIndexers, createPeriodicBackfillController } from '../../reconcilers/periodicbackfill/controller.ts';
 import { createPeriodicSetController } from '../../reconcilers/periodicset/controller.ts';
 import { periodicSetIndexers } from '../../reconcilers/periodicset/owned.ts';
@@ -60,6 +61,9 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     workers: start.prowJobs.workers,
   });
   manager.addController(runs.controller);
+  // What is made up for, by schedules and by backfills, shares one pace in each namespace.
+  const pace = (): Settings['periodics'] => settings().periodics;
+  const budget = new StartBudget(() => ({ onTime: pace().startsPerSecond, catchUp: pace().catchUpStartsPerSecond }), clock);
   manager.addController(
     createPeriodicController({
       client,
@@ -67,7 +71,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
       prowJobs: jobs,
       events,
       workers: start.periodics.workers,
-      startRates: () => ({ onTime: settings().periodics.startsPerSecond, catchUp: settings().periodics.catchUpStartsPerSecond }),
+      budget,
       clock,
       logger,
       metrics,
@@ -81,6 +85,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
       prowJobs: jobs,
       events,
       workers: start.periodicBackfills.workers,
+      budget,
       clock,
       logger,
       metrics,

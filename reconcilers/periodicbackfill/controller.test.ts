@@ -33,6 +33,7 @@ const start = (events: string[] = [], metrics = new Metrics()): Promise<Running>
       prowJobs: informer({ type: prowJobs, indexers: runIndexers }),
       events: { event: (object, type, reason) => void events.push(`${object.kind ?? ''} ${type} ${reason}`) },
       workers: 4,
+      budget: { take: () => 0 },
       clock: cluster.clock,
       logger: silentLogger,
       metrics,

@@ -32,6 +32,7 @@ export interface PeriodicBackfillControllerOptions {
   readonly prowJobs: { readonly store: Store<ProwJob> };
   readonly events: BackfillDeps['events'];
   readonly workers: number;
+  readonly budget: BackfillDeps['budget'];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -50,6 +51,7 @@ export function createPeriodicBackfillController(options: PeriodicBackfillContro
     runWriter: new ObjectWriter(client, prowJobs, options.prowJobs.store),
     api: client,
     events: options.events,
+    budget: options.budget,
     metrics,
   });
   const queue = { maxDelayMs: maxRetryDelayMs };

@@ -111,6 +111,22 @@ describe('a backfill', () => {
   });
 });
 
+it('waits for its turn where too many start in the namespace, but not for a run that is there already', async () => {
+  const world = new World(newBackfill({ spec: { parallelism: 3 } }), newPeriodic(), later);
+  world.turnInMs = 250;
+  expect(await world.reconcile()).toEqual({ requeueAfterMs: 250 });
+  expect([world.created, world.condition('Ready'), world.status.remaining]).toEqual([[], 'True Running', 6]);
+  world.turnInMs = 0;
+  world.pull({ atWrite: 3, when: 'after' });
+  await expect(world.reconcile()).rejects.toThrow(TransportError);
+  world.pull({ atWrite: 0, when: 'before' });
+  expect(world.created).toEqual(all.slice(0, 3));
+  world.turnInMs = 250;
+  world.restart();
+  await world.reconcile();
+  expect(world.status).toMatchObject({ started: 3, cursor: slot('00:20') });
+});
+
 describe('a run that ends badly', () => {
   it('is counted, named, and passed over', async () => {
     const world = await start();

@@ -21,7 +21,7 @@ import { decide, type Decided } from './decide.ts';
 import { createBackfillMeter, type BackfillMeter } from './metrics.ts';
 import { readScope, type BackfillScope, type ScopeSources } from './scope.ts';
 import { backfillStatus } from './status.ts';
-import { carryOut, type Outcome } from './steps/carryOut.ts';
+import { carryOut, type CarryOutDeps, type Outcome } from './steps/carryOut.ts';
 import type { StartRunDeps } from './steps/startRun.ts';
 
 export interface BackfillDeps extends Omit<ScopeSources, 'schedules'> {
@@ -34,6 +34,7 @@ export interface BackfillDeps extends Omit<ScopeSources, 'schedules'> {
     ): Promise<unknown>;
   };
   readonly events: { event(regarding: KubeObject, type: 'Normal' | 'Warning', reason: string, note: string, action?: string): void };
+  readonly budget: CarryOutDeps['budget'];
   readonly metrics: Metrics;
 }
 
@@ -56,7 +57,7 @@ export class BackfillReconciler implements Reconciler {
     const scope = await readScope({ ...this.#deps, schedules: this.#schedules }, key, ctx.clock.now(), ctx.signal);
     if (scope === undefined) return {};
     const decided = decide(scope);
-    const outcome = await carryOut(this.#deps, scope, scope.periodic, decided.decisions, ctx.signal);
+    const outcome = await carryOut(this.#deps, scope, decided.decisions, ctx.signal);
     this.#meter.started(outcome);
     for (const { run, created, slotMs } of outcome.started) {
       if (created) ctx.logger.info('Run created', { ...key, run: run.metadata.name, cause: 'backfill', slot: stamp(slotMs) });
@@ -99,9 +100,10 @@ export class BackfillReconciler implements Reconciler {
   }
 }
 
-function requeue({ wakeAtMs }: Decided, { ended, refusal }: Outcome, nowMs: number): Result {
+function requeue({ wakeAtMs }: Decided, { ended, refusal, turnInMs }: Outcome, nowMs: number): Result {
   // A run that had ended before we found it keeps no place, and no event of it will come.
   if (ended.length > 0) return { requeueAfterMs: 0 };
   if (refusal !== undefined) return { requeueAfterMs: refusedRetryMs };
+  if (turnInMs !== undefined) return { requeueAfterMs: turnInMs };
   return wakeAtMs === undefined ? {} : { requeueAfterMs: Math.min(longestWaitMs, Math.max(0, Math.ceil(wakeAtMs - nowMs))) };
 }

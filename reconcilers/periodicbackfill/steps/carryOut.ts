@@ -2,7 +2,6 @@
  * Carries out decisions in order and stops at the first slot that could not start, so that the cursor never moves past a slot that is
  * still to be started. A run found to have failed already stops it, too, where spec says so.
  */
-import type { Periodic } from '../../../crds/v1/periodic.ts';
 import type { BackfillDecision } from '../../../operator/jobs/backfillPlan.ts';
 import { isComplete } from '../../../operator/jobs/runState.ts';
 import { stamp } from '../../../operator/jobs/times.ts';
@@ -16,14 +15,20 @@ export interface Outcome {
   /** Runs that had ended before this pass found them. */
   readonly ended: readonly EndedRun[];
   readonly refusal?: RefusedRun;
+  /** The next slot has to wait for its turn among those of the namespace. */
+  readonly turnInMs?: number;
   /** What stopped the pass. The rest is still to be done. */
   readonly error?: unknown;
 }
 
+export interface CarryOutDeps extends StartRunDeps {
+  /** 0: start now. Otherwise ask again after so many milliseconds, with the same id. */
+  readonly budget: { take(namespace: string, lane: 'catchUp', id: string): number };
+}
+
 export async function carryOut(
-  deps: StartRunDeps,
-  { backfill }: Pick<BackfillScope, 'backfill'>,
-  periodic: Periodic | undefined,
+  deps: CarryOutDeps,
+  { backfill, periodic, startedSlots }: Pick<BackfillScope, 'backfill' | 'periodic' | 'startedSlots'>,
   decisions: readonly BackfillDecision[],
   signal: AbortSignal,
 ): Promise<Outcome> {
@@ -34,6 +39,8 @@ export async function carryOut(
   try {
     for (const decision of decisions) {
       if (decision.outcome === 'start' && periodic !== undefined) {
+        const turnInMs = startedSlots.has(decision.slotMs) ? 0 : turnOf(deps, backfill, decision.slotMs);
+        if (turnInMs > 0) return { ...done(), turnInMs };
         const result = await startRun(deps, { backfill, periodic }, decision.slotMs, signal);
         if (result.kind === 'refused') return { ...done(), refusal: result };
         started.push(result);
@@ -47,6 +54,9 @@ export async function carryOut(
     return { ...done(), error };
   }
 }
+
+const turnOf = ({ budget }: CarryOutDeps, { metadata }: BackfillScope['backfill'], slotMs: number): number =>
+  budget.take(metadata.namespace ?? '', 'catchUp', `${metadata.uid ?? metadata.name}/${slotMs}`);
 
 /** A run that is gone has ended, whatever it said last. */
 export const hasEnded = ({ run, isGone }: StartedRun): boolean => isGone === true || isComplete(run);

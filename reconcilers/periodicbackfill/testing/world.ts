@@ -40,6 +40,8 @@ export class World {
   busiest = 0;
   backfill: PeriodicBackfill;
   periodic: Periodic | undefined;
+  /** How long the next start has to wait for its turn. */
+  turnInMs = 0;
   /** Answers the next creations instead of the server. */
   refuse: ApiError | TransportError | undefined;
   readonly metrics = new Metrics();
@@ -149,6 +151,7 @@ export class World {
       periodics,
       runs,
       metrics,
+      budget: { take: () => this.turnInMs },
       events: { event: (_object, type, reason) => void this.events.push(`${type} ${reason}`) },
       runWriter: {
         create: async (run) => {
