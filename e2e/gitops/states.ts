@@ -86,6 +86,8 @@ const waiting = (reason: Extract<News, { kind: 'waiting' }>['waiting']): ProwJob
 const finished = (state: ProwJobState, reason: RunReason): ProwJob =>
   after({ kind: 'finished', state, reason, description: 'It ended.' }, running);
 
+const lostEnd = { kind: 'over', cause: 'NodeLost', state: 'error', message: 'Its node cannot be reached.' } as const;
+
 function runStates(): readonly State[] {
   const queued = waiting({ reason: 'QueueUnknown', message: 'no such queue' });
   const rows: readonly (readonly [string, ProwJob, Expected])[] = [
@@ -93,10 +95,14 @@ function runStates(): readonly State[] {
     ['waiting for its turn', waiting({ reason: 'MaxConcurrency', message: 'one is running' }), inProgress],
     ['waiting for a queue that does not exist', queued, stalled],
     ['waiting for a cluster that cannot be reached', waiting({ reason: 'ClusterUnavailable', message: 'down' }), stalled],
+    ['waiting for quota', waiting({ reason: 'QuotaExceeded', message: 'exceeded quota' }), inProgress],
+    ['waiting for the right to create pods', waiting({ reason: 'PodRefused', message: 'forbidden' }), stalled],
     ['waiting no more', after({ kind: 'waiting' }, queued), inProgress],
     ['running', running, inProgress],
     ['running again', after({ kind: 'started', plan: planAttempt(fresh, 2, defaultPolicy) }, running), inProgress],
+    ['between two attempts', after({ kind: 'lost', end: lostEnd, delayMs: 10_000 }, running), inProgress],
     ['succeeded', finished('success', 'Succeeded'), settled],
+    ['aborted after its end', after({ kind: 'observed' }, edited(finished('success', 'Succeeded'))), settled],
     ['failed', finished('failure', 'TestFailed'), settled],
     ['ended by the infrastructure', finished('error', 'NodeLost'), settled],
     ['ended without ever starting', after({ kind: 'finished', state: 'error', reason: 'QueueTimeout', description: 'x' }, queued), settled],
