@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Pod } from '../kube/builtin.ts';
 import { ApiError, TransportError } from '../kube/errors.ts';
 import type { ClusterAccess } from '../kube/kubeConfig.ts';
-import { silentLogger } from '../runtime/logger.ts';
 import { FakeClock, settle } from '../runtime/testing/fakeClock.ts';
+import { RecordingLogger } from '../runtime/testing/recordingLogger.ts';
 import { SharedBudget } from './callBudget.ts';
 import { ClusterConnection } from './clusterConnection.ts';
 import { ClusterUnavailableError } from './errors.ts';
@@ -26,6 +26,7 @@ const aPod = (name: string): Pod => ({
 
 class Scene {
   readonly clock = new FakeClock();
+  readonly logger = new RecordingLogger();
   readonly stop = new AbortController();
   readonly failures: string[] = [];
   changes = 0;
@@ -37,7 +38,7 @@ class Scene {
   constructor(prepare: (api: FakeApi) => void = () => undefined) {
     this.connection = new ClusterConnection(accessWith('first'), 'ci', {
       clock: this.clock,
-      logger: silentLogger,
+      logger: this.logger,
       beforeWrite: () => {
         if (!this.mayWrite) throw new Error('not the leader');
       },
@@ -149,6 +150,16 @@ describe('a connection', () => {
     await scene?.pass(60_000);
     expect(scene?.seen).toBe('unavailable ServerError');
     expect(scene?.changes).toBe(changes + 1);
+  });
+
+  it('warns once of an outage, not of each failure in it', async () => {
+    const { api, logger } = await open();
+    api.fail = () => refused();
+    api.cut();
+    await scene?.pass(600_000);
+    const warnings = logger.lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+    expect(warnings.filter((message) => message.includes('cannot be reached'))).toHaveLength(1);
+    expect(warnings.length).toBeLessThan(6);
   });
 
   it('is down after three calls in a row have failed, and comes back by itself', async () => {

@@ -23,6 +23,7 @@ import { CallGate, ReportingTransport } from './callGate.ts';
 import type { PodAccess } from './clusters.ts';
 import { failureOfAnswer, failureOfError, type CallFailure, type ClusterProblem } from './errors.ts';
 import { Nudge } from './nudge.ts';
+import { quietLogger } from './quietLogger.ts';
 import { mayWe, selfCheck, type Findings } from './selfCheck.ts';
 
 export interface ConnectionDeps {
@@ -130,7 +131,7 @@ export class ClusterConnection {
       client: this.#own,
       type: pods,
       clock,
-      logger,
+      logger: quietLogger(logger, () => this.#verdict.state === 'unavailable'),
       labelSelector: deps.podSelector,
       indexers: deps.podIndexers,
       tuning,

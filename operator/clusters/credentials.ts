@@ -10,6 +10,7 @@ import { messageOf } from '../runtime/errors.ts';
 import { Informer } from '../runtime/informer.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { ListWatcher } from '../runtime/reflector.ts';
+import { quietLogger } from './quietLogger.ts';
 
 export type CredentialProblem = 'SecretForbidden' | 'SecretMissing' | 'SecretKeyMissing' | 'KubeconfigInvalid';
 
@@ -46,7 +47,7 @@ export class CredentialWatch {
       namespace,
       fieldSelector: `metadata.name=${name}`,
       clock,
-      logger,
+      logger: quietLogger(logger, () => this.#current.state === 'unusable'),
     });
   }
 
