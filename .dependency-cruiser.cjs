@@ -14,6 +14,7 @@ module.exports = {
     only('runtime-imports-kube', '^operator/runtime/', '^operator/(runtime|kube)/'),
     only('jobs-import-crds', '^operator/jobs/', '^(operator/jobs|crds)/'),
     only('importing-imports-jobs-and-crds', '^operator/importing/', '^(operator/(importing|jobs)|crds)/'),
+    only('explain-imports-jobs-kube-types-and-crds', '^operator/explain/', '^(operator/(explain|jobs|kube)|crds)/'),
     only('config-imports-crds', '^operator/config/', '^(operator/config|crds)/'),
     only('clusters-import-kube-and-runtime', '^operator/clusters/', '^(operator/(clusters|kube|runtime)|crds)/'),
     only('archive-imports-clusters-and-below', '^operator/archive/', '^(operator/(archive|clusters|kube|runtime|jobs)|crds)/'),
@@ -27,9 +28,10 @@ module.exports = {
     only('sandbox-imports-crds-and-kube-types', '^sandbox/', '^(sandbox|crds|operator/kube)/'),
     {
       name: 'jobs-are-pure',
-      comment: 'operator/jobs, operator/importing and decide/status/scope modules do no I/O; hashing is the only core module they need',
+      comment:
+        'operator/jobs, operator/importing, operator/explain and decide/status/scope modules do no I/O; hashing is the only core module they need',
       severity: 'error',
-      from: { path: '^operator/(jobs|importing)/|^reconcilers/[^/]+/(decide|status)\\.ts$', pathNot: '\\.test\\.ts$' },
+      from: { path: '^operator/(jobs|importing|explain)/|^reconcilers/[^/]+/(decide|status)\\.ts$', pathNot: '\\.test\\.ts$' },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?crypto$' },
     },
     {
