@@ -11,7 +11,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { customResourceDefinitions } from '../../crds/definitions.ts';
-import { buildClusters, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { buildClusters, periodicBackfills, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
 import { configMaps, namespaces, pods } from '../../operator/kube/builtin.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
 import { isNotFound } from '../../operator/kube/errors.ts';
@@ -42,6 +42,7 @@ const crdType: ResourceType = {
 const types: readonly ResourceType<Manifest>[] = [
   periodics,
   periodicSets,
+  periodicBackfills,
   prowJobs,
   pluginConfigs,
   buildClusters,

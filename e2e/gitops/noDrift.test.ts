@@ -166,7 +166,9 @@ describe.each(ways)(`on ${targetName()}, by $way`, { timeout: 60_000 }, ({ appli
 
   it('runs and pods belong to the Periodic, and carry nothing by which a Git tool would take them for its own', async () => {
     const nightly = await cluster.client.get(periodics, { namespace: cluster.namespace, name: 'nightly' });
-    const runs = (await cluster.client.list(prowJobs, { namespace: cluster.namespace })).items.filter(({ spec }) => spec.job === 'nightly');
+    const { items } = await cluster.client.list(prowJobs, { namespace: cluster.namespace });
+    const runs = items.filter(({ metadata }) => metadata.name.startsWith('nightly-'));
+    expect(items.filter(({ metadata }) => metadata.name.startsWith('again-'))).toHaveLength(1);
     const theirPods = (await cluster.client.list(pods, { namespace: cluster.namespace })).items.filter(({ metadata }) =>
       metadata.name.startsWith('nightly-'),
     );
