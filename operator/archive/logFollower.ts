@@ -111,6 +111,9 @@ export class LogFollower {
     } catch (error) {
       if (!signal.aborted) this.#trouble = messageOf(error);
     } finally {
+      await this.log.seal().catch((error: unknown) => {
+        this.#trouble ??= messageOf(error);
+      });
       this.#end ??= 'cut';
     }
   }

@@ -114,6 +114,7 @@ export class SpoolLog {
   #tail: Segment[] = [];
   #segments = 0;
   #leftOutBytes = 0;
+  #sealed = false;
   #discarded = false;
 
   constructor(options: SpoolLogOptions) {
@@ -130,7 +131,7 @@ export class SpoolLog {
   }
 
   async append(bytes: Uint8Array): Promise<void> {
-    if (this.#discarded) throw new Error('the spooled log was discarded');
+    if (this.#discarded || this.#sealed) throw new Error(`the spooled log was ${this.#discarded ? 'discarded' : 'sealed'}`);
     let rest = bytes;
     if (!this.#headIsFull) {
       const { headBytes, room } = this.#options;
@@ -158,11 +159,21 @@ export class SpoolLog {
     };
   }
 
+  /** Nothing will be appended any more: a log that waits for its upload holds no file open. */
+  async seal(): Promise<void> {
+    this.#sealed = true;
+    for (const { handle } of this.#allSegments()) await handle.close();
+  }
+
   async discard(): Promise<void> {
     this.#discarded = true;
-    for (const segment of [...(this.#head === undefined ? [] : [this.#head]), ...this.#tail]) await this.#drop(segment);
+    for (const segment of this.#allSegments()) await this.#drop(segment);
     this.#head = undefined;
     this.#tail = [];
+  }
+
+  #allSegments(): readonly Segment[] {
+    return [...(this.#head === undefined ? [] : [this.#head]), ...this.#tail];
   }
 
   async #appendTail(bytes: Uint8Array): Promise<void> {
@@ -202,7 +213,7 @@ export class SpoolLog {
 
   async #drop(segment: Segment): Promise<void> {
     this.#options.use(-segment.bytes);
-    await segment.handle.close();
+    if (!this.#sealed) await segment.handle.close();
     await rm(segment.file, { force: true });
   }
 }

@@ -11,7 +11,7 @@ import { finishedJson, podInfoJson, prowJobJson, startedJson } from '../jobs/arc
 import type { Pod } from '../kube/builtin.ts';
 import { StoreError, type BlobStore } from './blobStore.ts';
 import type { KeptPod } from './logKeeper.ts';
-import type { Stores } from './stores.ts';
+import type { StorageLocation } from '../../crds/storageLocation.ts';
 
 /** What is known of a run's pods, beside the run. */
 export interface RunEvidence {
@@ -29,16 +29,21 @@ export interface Uploaded {
   readonly isIncomplete: boolean;
 }
 
+/** Stores by location: see Stores. */
+export interface StoreOpener {
+  get(location: StorageLocation): Promise<BlobStore>;
+}
+
 const json = 'application/json';
 const text = 'text/plain';
 /** Somebody else moves it as well; whoever has the later build wins in the end. */
 const mostMoves = 5;
 
 export class RunUploader {
-  readonly #stores: Stores;
+  readonly #stores: StoreOpener;
   readonly #onBytes: (bytes: number) => void;
 
-  constructor(stores: Stores, onBytes: (bytes: number) => void) {
+  constructor(stores: StoreOpener, onBytes: (bytes: number) => void) {
     this.#stores = stores;
     this.#onBytes = onBytes;
   }
