@@ -148,7 +148,9 @@ describe('an abort', () => {
     const before = operator.writes.length;
     await abort('over');
     const seen = await world().untilRun('over', 'seen', (run) => run.status?.observedGeneration === 2);
-    expect({ ...seen.status, observedGeneration: 1 }).toEqual(done.status);
+    const conditionsThen = seen.status?.conditions?.map((condition) => ({ ...condition, observedGeneration: 1 }));
+    expect({ ...seen.status, observedGeneration: 1, conditions: conditionsThen }).toEqual(done.status);
+    expect(seen.status?.conditions?.map(({ observedGeneration }) => observedGeneration)).toEqual([2, 2]);
     await expectSettled(operator, 'over');
     expect(operator.writes.slice(before)).toEqual(['PATCH default/prowjobs/over/status']);
   });

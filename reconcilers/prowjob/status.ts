@@ -21,6 +21,8 @@ export type News =
   | { readonly kind: 'started'; readonly plan: AttemptPlan; readonly end?: AttemptEnd }
   /** The newest attempt is lost; the next one follows in so long. */
   | { readonly kind: 'lost'; readonly end: AttemptEnd; readonly delayMs: number }
+  /** A newer run takes its place; its pods go next. */
+  | { readonly kind: 'superseded'; readonly by: string }
   /** The newest spec asks for nothing that can still be done. */
   | { readonly kind: 'observed' }
   /** A pod is there that no attempt was recorded for. */
@@ -33,6 +35,8 @@ export type News =
       readonly reason: RunReason;
       readonly description: string;
       readonly end?: AttemptEnd;
+      /** The newer run that has taken its place. */
+      readonly supersededBy?: string;
     };
 
 export interface Moment {
@@ -49,8 +53,10 @@ export function statusAfter(scope: Scope, news: News, moment: Moment): ProwJobSt
       return started(scope, news, moment);
     case 'lost':
       return lost(scope, news, moment);
+    case 'superseded':
+      return { ...base(scope), state: 'aborted', ...replaced(scope, news.by) };
     case 'observed':
-      return { ...scope.status, ...observedGeneration(scope.run) };
+      return observed(scope);
     case 'adopted':
       return adopted(scope, news.pod, moment);
     case 'waiting':
@@ -73,6 +79,17 @@ function started(scope: Scope, { plan, end }: { readonly plan: AttemptPlan; read
     end === undefined ? 'The pod of the run is being started.' : `Attempt ${plan.number} is being started. ${end.message}`;
   const status = running(scope, plan.buildId, description, moment);
   return { ...status, attempts, pod_name: plan.podName, ...(attempts.length > 1 ? { pod_revival_count: attempts.length - 1 } : {}) };
+}
+
+/** What is said holds for the newest spec as well. */
+function observed({ run, status }: Scope): ProwJobStatus {
+  const seen = observedGeneration(run);
+  const { conditions } = status;
+  return {
+    ...status,
+    ...seen,
+    ...(conditions === undefined ? {} : { conditions: conditions.map((condition) => ({ ...condition, ...seen })) }),
+  };
 }
 
 function lost(scope: Scope, { end, delayMs }: { readonly end: AttemptEnd; readonly delayMs: number }, { nowMs }: Moment): ProwJobStatus {
@@ -135,8 +152,9 @@ function withUnsupported(run: ProwJob, conditions: Conditions, { policy, nowMs }
 
 function waiting(scope: Scope, news: Waiting | undefined, { nowMs }: Moment): ProwJobStatus {
   const { status } = scope;
-  // Only a change of the reason is worth a write: places in a queue and counts change all the time.
-  if (status.waiting?.reason === news?.reason) return status;
+  const isSameReason = status.waiting?.reason === news?.reason;
+  // Whoever waits decides how often its place is told; what else a message says changes all the time and is told along with it.
+  if (isSameReason && status.waiting?.position === news?.position) return status;
   const { waiting: _before, ...rest } = base(scope);
   if (news === undefined) {
     return {
@@ -145,8 +163,9 @@ function waiting(scope: Scope, news: Waiting | undefined, { nowMs }: Moment): Pr
     };
   }
   const { reason, message } = news;
+  if (isSameReason) return { ...rest, waiting: news };
   const stalled = reason === 'QueueUnknown' || reason === 'ClusterUnavailable' || reason === 'PodRefused';
-  return { ...rest, waiting: { reason, message }, conditions: progressing(scope, { reason, message, stalled }, nowMs) };
+  return { ...rest, waiting: news, conditions: progressing(scope, { reason, message, stalled }, nowMs) };
 }
 
 function finished(scope: Scope, news: Extract<News, { kind: 'finished' }>, { policy, nowMs }: Moment): ProwJobStatus {
@@ -163,12 +182,19 @@ function finished(scope: Scope, news: Extract<News, { kind: 'finished' }>, { pol
     state: news.state,
     reason: news.reason,
     description: news.description,
+    ...(news.supersededBy === undefined ? {} : replaced(scope, news.supersededBy)),
     // The installation may have a viewer since, or another one.
     ...(before.build_id === undefined ? {} : linkOf(resolveRun(scope.run, policy).run, before.build_id, policy)),
     completionTime: before.completionTime ?? stamp(nowMs),
     conditions: setCondition(ready, { type: 'Succeeded', status: succeeded, ...cut }, nowMs),
   };
 }
+
+/** As upstream: its reporter takes the run for reported, and leaves the status of the newer one on the pull request alone. */
+const replaced = ({ status }: Scope, by: string): Pick<ProwJobStatus, 'superseded_by' | 'prev_report_states'> => ({
+  superseded_by: by,
+  prev_report_states: { ...status.prev_report_states, 'github-reporter': 'aborted' },
+});
 
 function base({ run, status }: Scope): Mutable<ProwJobStatus> {
   return { ...status, ...observedGeneration(run), startTime: status.startTime ?? stamp(createdMsOf(run)) };
