@@ -1,15 +1,22 @@
 /** Who may start, as a table of small scenes. What must hold for every scene is in admission.prop.test.ts. */
 import { describe, expect, it } from 'vitest';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
-import { Admission, type Limits } from './admission.ts';
+import { Admission } from './admission.ts';
+import type { ClusterRoom, LimitSettings } from './admissionLimits.ts';
 import { aRun, pendingRun, podOf, type RunParts } from './testing/builders.ts';
+import { limitsOf, openCluster } from './testing/limits.ts';
 
-const noLimits: Limits = { maxConcurrency: 0, queueCapacities: new Map() };
-
-function scene(limits: Partial<Limits> = {}) {
+function scene(limits: Partial<LimitSettings> = {}) {
   const woken: string[] = [];
-  let now: Limits = { ...noLimits, ...limits };
-  const admission = new Admission({ limits: () => now, wake: (key) => woken.push(key.name) });
+  let now = limits;
+  const clusters = new Map<string, ClusterRoom>();
+  const admission = new Admission({
+    limits: limitsOf(
+      () => now,
+      (alias, namespace) => clusters.get(`${namespace}/${alias}`) ?? openCluster,
+    ),
+    wake: (key) => woken.push(key.name),
+  });
   admission.open();
   return {
     admission,
@@ -21,8 +28,12 @@ function scene(limits: Partial<Limits> = {}) {
       const verdict = admission.request(run);
       return verdict.admitted ? 'starts' : verdict.reason;
     },
-    change: (next: Partial<Limits>) => {
+    change: (next: Partial<LimitSettings>) => {
       now = { ...now, ...next };
+      admission.refresh();
+    },
+    cluster: (name: string, room: Partial<ClusterRoom>) => {
+      clusters.set(name, { ...openCluster, ...room });
       admission.refresh();
     },
   };
@@ -122,17 +133,130 @@ describe('queues and the global limit', () => {
   });
 });
 
-describe('slots come back', () => {
-  it('when the run is deleted, aborted or cannot start', () => {
+describe('clusters and namespaces', () => {
+  const on = (name: string, cluster: string, namespace = 'ci'): ProwJob => aRun({ name, namespace, spec: { job: name, cluster } });
+
+  it('the limit of a build cluster holds for its tenant only, and its change at once', () => {
     const s = scene();
-    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => narrow(name, 1)) as [ProwJob, ProwJob, ProwJob, ProwJob];
+    s.cluster('ci/east', { limit: 1 });
+    expect([s.may(on('a', 'east')), s.may(on('b', 'east')), s.may(on('c', 'west')), s.may(on('d', 'east', 'other'))]).toEqual([
+      'starts',
+      'ClusterLimit',
+      'starts',
+      'starts',
+    ]);
+    s.cluster('ci/east', { limit: 2 });
+    expect(s.woken).toEqual(['b']);
+  });
+  it("the operator's own cluster is one for all", () => {
+    const s = scene();
+    s.cluster('/default', { limit: 1 });
+    expect([s.may(on('a', 'default')), s.may(on('b', '', 'other'))]).toEqual(['starts', 'ClusterLimit']);
+  });
+  it('a closed cluster holds its own runs only, and lets them go in their order', () => {
+    const s = scene({ maxConcurrency: 1 });
+    s.cluster('ci/east', { isOpen: false });
+    const [old, older] = [1, 2].map((age) => aRun({ name: `east-${age}`, createdAgoMs: age * 60_000, spec: { cluster: 'east' } }));
+    const [home] = [on('home', '')] as [ProwJob];
+    s.add(old!, older!, home);
+    expect(s.woken).toEqual(['home']);
+    s.ends(home);
+    s.cluster('ci/east', { isOpen: true });
+    expect(s.woken).toEqual(['home', 'east-2']);
+  });
+  it('a namespace has a limit, unless it has one of its own', () => {
+    const s = scene({ maxConcurrencyPerNamespace: 1, namespaceLimits: new Map([['big', 2]]) });
+    const verdicts = ['ci', 'ci', 'big', 'big', 'big'].map((namespace, n) => s.may(on(`r${n}`, '', namespace)));
+    expect(verdicts).toEqual(['starts', 'NamespaceLimit', 'starts', 'starts', 'NamespaceLimit']);
+    s.change({ namespaceLimits: new Map([['ci', 0]]) });
+    expect(s.woken).toEqual(['r1']);
+  });
+  it('a job whose runs name different limits holds back only those with the narrow one', () => {
+    const s = scene();
+    s.add(...busy(1));
+    expect([s.may(narrow('a', 1)), s.may(narrow('b', 2)), s.may(narrow('c', 0))]).toEqual(['MaxConcurrency', 'starts', 'starts']);
+  });
+  it('a pod whose run comes later, and is not what its pod made believe, leaves the slot that it was thought to have', () => {
+    const s = scene({ maxConcurrencyPerNamespace: 0 });
+    s.cluster('/default', { limit: 1 });
+    const stray = on('stray', 'east');
+    s.admission.onPod({ type: 'added', object: podOf(stray, { status: { phase: 'Running' } }) });
+    s.add(on('home', ''));
+    expect(s.woken).toEqual([]);
+    s.add({ ...stray, status: { state: 'pending' } });
+    expect(s.woken).toEqual(['home']);
+  });
+  it('two aliases of one cluster show one pod: it is gone when both have lost it', () => {
+    const s = scene();
+    const [holder] = busy(1) as [ProwJob];
+    const pod = podOf(holder, { status: { phase: 'Running' } });
+    const [east, twin] = ['east', 'twin'].map((alias) => ({ alias, namespace: 'ci' }));
+    s.admission.onPod({ type: 'added', object: pod }, east);
+    s.admission.onPod({ type: 'added', object: pod }, twin);
+    s.admission.onPod({ type: 'deleted', object: pod }, east);
+    expect(s.admission.holding).toBe(1);
+    s.admission.onPod({ type: 'deleted', object: pod }, twin);
+    expect(s.admission.holding).toBe(0);
+  });
+});
+
+describe('the place of a run that waits', () => {
+  const placeOf = (s: ReturnType<typeof scene>, run: ProwJob): unknown => {
+    const { admitted: _no, message: _text, ...rest } = s.admission.request(run) as { admitted: boolean; message: string };
+    return rest;
+  };
+  it('is among those that want the same slot, whatever else holds them', () => {
+    const s = scene({ maxConcurrency: 1 });
+    const [holder] = busy(1) as [ProwJob];
+    const [a, b] = [narrow('a', 1, { createdAgoMs: 2000 }), narrow('b', 1, { createdAgoMs: 1000 })];
+    const other = aRun({ name: 'other', createdAgoMs: 1500, spec: { job: 'k' } });
+    s.add(holder, a, b, other);
+    expect([a, b, other].map((run) => placeOf(s, run))).toEqual([
+      { reason: 'MaxConcurrency', position: 1 },
+      { reason: 'MaxConcurrency', position: 2 },
+      { reason: 'GlobalLimit', position: 2 },
+    ]);
+  });
+  it('is none where nothing moves by itself', () => {
+    const s = scene();
+    expect(placeOf(s, aRun({ spec: { job_queue_name: 'nobody' } }))).toEqual({ reason: 'QueueUnknown' });
+  });
+  it('is told at most ten times a second by all together, and every half to whole minute by each', () => {
+    const s = scene({ maxConcurrency: 1 });
+    s.add(...busy(1));
+    const runs = Array.from({ length: 1000 }, (_, n) => aRun({ name: `r${n}` }));
+    s.add(...runs);
+    const due = (uid: string, nowMs: number): boolean => s.admission.tellPlace(uid, nowMs).isDue;
+    const [first] = runs as [ProwJob];
+    expect(s.admission.tellPlace(first.metadata.uid!, 0)).toEqual({ isDue: false, againMs: 100_000 });
+    expect([due(first.metadata.uid!, 99_999), due(first.metadata.uid!, 100_000), due(first.metadata.uid!, 199_999)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    for (const run of runs.slice(1)) s.ends(run);
+    const pauses = runs.slice(0, 1).map(({ metadata }) => s.admission.tellPlace(metadata.uid!, 100_000).againMs);
+    expect(pauses[0]).toBeGreaterThanOrEqual(30_000);
+    expect(pauses[0]).toBeLessThanOrEqual(60_011);
+  });
+});
+
+describe('slots come back', () => {
+  it('when the run is deleted, aborted or cannot start now; it keeps its place for later', () => {
+    const s = scene();
+    const east = { spec: { cluster: 'east' } };
+    const [a, b, c, d] = [narrow('a', 1), narrow('b', 1), narrow('c', 1, east), narrow('d', 1)] as [ProwJob, ProwJob, ProwJob, ProwJob];
     s.add(a, b, c, d);
     s.woken.length = 0;
     s.admission.onJob({ type: 'deleted', object: a });
     s.admission.onJob({ type: 'updated', object: { ...b, spec: { ...b.spec, abort: {} } } });
-    s.admission.standBack(c.metadata.uid!);
+    s.cluster('ci/east', { isOpen: false });
+    s.admission.giveBack(c.metadata.uid!);
     expect(s.woken).toEqual(['b', 'c', 'd']);
     expect(s.admission.holding).toBe(1);
+    s.ends(d);
+    s.cluster('ci/east', { isOpen: true });
+    expect(s.woken).toEqual(['b', 'c', 'd', 'c']);
   });
   it('not while the pod of a finished run can still run', () => {
     const s = scene();
@@ -155,7 +279,7 @@ describe('slots come back', () => {
   });
   it('a follower hands out nothing', () => {
     const woken: string[] = [];
-    const admission = new Admission({ limits: () => noLimits, wake: (key) => woken.push(key.name) });
+    const admission = new Admission({ limits: limitsOf(), wake: (key) => woken.push(key.name) });
     const [late, early] = [narrow('late', 1), narrow('early', 1, { createdAgoMs: 60_000 })];
     admission.onJob({ type: 'added', object: late });
     admission.onJob({ type: 'added', object: early });

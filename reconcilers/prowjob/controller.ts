@@ -3,7 +3,7 @@
  * summarize and podIndexers say what they must keep.
  */
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
-import type { ClusterPods, Clusters } from '../../operator/clusters/clusters.ts';
+import { defaultAlias, type ClusterPods, type Clusters } from '../../operator/clusters/clusters.ts';
 import { archivedCondition } from '../../operator/jobs/archiveHold.ts';
 import { label } from '../../operator/jobs/labels.ts';
 import { runKeyOfPod } from '../../operator/jobs/podOwner.ts';
@@ -17,8 +17,10 @@ import type { Logger } from '../../operator/runtime/logger.ts';
 import type { Metrics } from '../../operator/runtime/metrics.ts';
 import type { Change, Store } from '../../operator/runtime/store.ts';
 import { Admission } from './admission.ts';
+import type { ClusterRoom } from './admissionLimits.ts';
 import { prowJobMetrics } from './metrics.ts';
 import { ProwJobReconciler, type StatusWriter } from './reconciler.ts';
+import { olderThan } from './superseding.ts';
 import type { EventSink } from './tell.ts';
 
 export interface ProwJobControllerOptions {
@@ -43,17 +45,23 @@ export interface ProwJobController {
 
 export function prowJobController(options: ProwJobControllerOptions): ProwJobController {
   const { jobs, clusters, policy, clock, logger, metrics } = options;
-  const admission = new Admission({ limits: () => policy().prowJobs, wake: (key) => controller.enqueue(key, { priority: 'fresh' }) });
+  const admission = new Admission({
+    limits: { settings: () => policy().prowJobs, cluster: (alias, namespace) => roomOn(clusters, alias, namespace, policy()) },
+    wake: (key) => controller.enqueue(key, { priority: 'fresh' }),
+    find: (key) => jobs.get(key),
+  });
   const reconciler = new ProwJobReconciler({ ...options, admission, metrics: prowJobMetrics(metrics, admission) });
   const controller = new Controller({ name: 'prowjob', reconciler, workers: options.workers ?? 20, clock, logger, metrics });
   // The ledger first: a run that a change wakes must find it up to date.
   feed(jobs, (change) => admission.onJob(change));
-  followPods(clusters, controller, (change) => admission.onPod(change));
-  controller.watch({ store: jobs }, ({ object }) =>
-    isOurs(object) && (!isComplete(object) || isAbortUnseen(object)) ? [keyOf(object)] : [],
-  );
+  followPods(clusters, controller, (change, cluster) => admission.onPod(change, cluster));
+  controller.watch({ store: jobs }, (change) => [
+    ...(isOurs(change.object) && (!isComplete(change.object) || isAbortUnseen(change.object)) ? [keyOf(change.object)] : []),
+    ...olderThan(change, jobs),
+  ]);
   clusters.subscribe((change) => {
     if (change.type !== 'changed') return;
+    admission.refresh();
     for (const key of unfinishedOn(jobs, change)) controller.enqueue(key, { priority: 'resync' });
   });
   const settingsChanged = (): void => {
@@ -63,12 +71,19 @@ export function prowJobController(options: ProwJobControllerOptions): ProwJobCon
   return { controller, admission, settingsChanged };
 }
 
+/** What may start on a cluster: its limit comes from its BuildCluster, or for our own from the settings. */
+function roomOn(clusters: Clusters, alias: string, namespace: string, { prowJobs }: JobPolicy): ClusterRoom {
+  if (alias === defaultAlias) return { limit: prowJobs.defaultClusterMaxConcurrency, isOpen: true };
+  const found = clusters.get(alias, namespace);
+  return { limit: clusters.limitOf(alias, namespace), isOpen: found.state === 'ready' && found.paused !== true };
+}
+
 /** Each cluster's pods feed the ledger, and wake their runs, for as long as the cluster is there. */
-function followPods(clusters: Clusters, controller: Controller, count: (change: Change<Pod>) => void): void {
+function followPods(clusters: Clusters, controller: Controller, countOn: (change: Change<Pod>, cluster: ClusterPods) => void): void {
   const followed = new Map<ClusterPods, () => void>();
   const begin = (cluster: ClusterPods): void => {
     const { store } = cluster;
-    const ends = [feed(store, count), controller.watch({ store }, ({ object }) => runKeysOf(object))];
+    const ends = [feed(store, (change) => countOn(change, cluster)), controller.watch({ store }, ({ object }) => runKeysOf(object))];
     followed.set(cluster, () => {
       for (const end of ends) end();
     });
@@ -80,15 +95,7 @@ function followPods(clusters: Clusters, controller: Controller, count: (change: 
     followed.get(change.pods)?.();
     followed.delete(change.pods);
     // Nobody will tell any more when they end: only what their runs say counts from now on.
-    const gone = new Set<string | undefined>();
-    for (const object of change.pods.store.list()) {
-      gone.add(object.metadata.uid);
-      count({ type: 'deleted', object });
-    }
-    // Unless the same cluster is there under another alias.
-    for (const { store } of gone.size === 0 ? [] : followed.keys()) {
-      for (const object of store.list()) if (gone.has(object.metadata.uid)) count({ type: 'added', object });
-    }
+    for (const object of change.pods.store.list()) countOn({ type: 'deleted', object }, change.pods);
   });
 }
 
@@ -116,7 +123,8 @@ const unfinishedOn = (
  */
 export function summarize(run: ProwJob): ProwJob {
   const { managedFields: _dropped, ...metadata } = run.metadata;
-  if (!isComplete(run)) return { ...run, metadata };
+  // An abort that came too late is still to be answered, in the conditions as well.
+  if (!isComplete(run) || isAbortUnseen(run)) return { ...run, metadata };
   const { type, job, agent, cluster, max_concurrency, job_queue_name, ttl_seconds_after_finished, namespace, abort } = run.spec;
   const spec = withoutUndefined({
     type,

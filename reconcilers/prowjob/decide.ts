@@ -15,10 +15,13 @@ import { timeMs } from '../../operator/jobs/times.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
 import { attemptEnd, limitOf, over, testDueMs } from './attemptEnd.ts';
 import { placeOf, type Scope } from './scope.ts';
+import { supersederOf } from './superseding.ts';
 
 export interface Waiting {
   readonly reason: WaitReason;
   readonly message: string;
+  /** From 1, for a run that waits for a limit. */
+  readonly position?: number;
 }
 
 export interface Finish {
@@ -55,7 +58,9 @@ export type Decision =
   /** Write the end, then delete what still runs. */
   | Finish
   /** Delete what still runs, then write the end. */
-  | { readonly do: 'abort'; readonly description: string }
+  | { readonly do: 'abort'; readonly description: string; readonly reason?: 'Superseded' }
+  /** Record which newer run takes its place, delete what still runs, then write the end. */
+  | { readonly do: 'supersede'; readonly by: string }
   /** Write only that the newest spec was seen: it asks for nothing that can still be done. */
   | { readonly do: 'observe' };
 
@@ -79,6 +84,7 @@ const rules: readonly Rule[] = [
   leaveAlone, // another agent's, or no cluster chosen yet
   finished, // nothing changes any more; only pods that were left behind go
   abort, // before everything that could start or judge a pod
+  superseded, // the same, for a newer run of the presubmit
   adopt, // a pod of ours is there: never a second one
   invalidSpec, // a spec never changes, so this is final
   unknownCluster, // nobody declared it
@@ -115,11 +121,20 @@ function finished({ scope }: Case): Decision | undefined {
 
 function abort({ scope }: Case): Decision | undefined {
   if (!isAbortRequested(scope.run)) return undefined;
+  const { superseded_by: newer, state } = scope.status;
+  if (state === 'aborted' && newer !== undefined) return { do: 'abort', reason: 'Superseded', description: supersededBy(newer) };
   const asked = scope.run.spec.abort;
   if (asked === undefined) return { do: 'abort', description: scope.status.description ?? 'Aborted.' };
   const by = hasText(asked.by) ? ` by ${asked.by}` : '';
   return { do: 'abort', description: hasText(asked.reason) ? `Aborted${by}: ${asked.reason}` : `Aborted${by}.` };
 }
+
+function superseded({ scope, policy }: Case): Decision | undefined {
+  const by = supersederOf(scope, policy);
+  return by === undefined ? undefined : { do: 'supersede', by };
+}
+
+export const supersededBy = (newer: string): string => `The newer run ${newer} of this presubmit has taken its place.`;
 
 function adopt({ scope }: Case): Decision | undefined {
   return scope.status.state === 'triggered' && scope.pod !== undefined ? { do: 'adopt', pod: scope.pod } : undefined;

@@ -18,11 +18,12 @@ import { keyOf, type ObjectKey } from '../../operator/kube/objects.ts';
 import { ReconcileError } from '../../operator/runtime/errors.ts';
 import type { ReconcileContext, Reconciler, Result } from '../../operator/runtime/reconciler.ts';
 import type { StoreReader } from '../../operator/runtime/store.ts';
-import type { Admission } from './admission.ts';
-import { decide, queueLeftMs, type Case, type Decision, type Finish, type Waiting } from './decide.ts';
+import type { Admission, Refused } from './admission.ts';
+import { decide, queueLeftMs, supersededBy, type Case, type Decision, type Finish, type Waiting } from './decide.ts';
 import type { ProwJobMetrics } from './metrics.ts';
 import { readScope, type Scope } from './scope.ts';
 import { statusAfter, type News } from './status.ts';
+import { newerThan, supersederOf } from './superseding.ts';
 import { createPod } from './steps/createPod.ts';
 import { deletePods } from './steps/deletePods.ts';
 import { tell, type EventSink } from './tell.ts';
@@ -33,7 +34,8 @@ export interface StatusWriter {
 }
 
 export interface ProwJobDeps {
-  readonly jobs: Pick<StoreReader<ProwJob>, 'get'>;
+  /** Needs the index runsByIdentity (runIndexers of operator/jobs). */
+  readonly jobs: Pick<StoreReader<ProwJob>, 'get' | 'byIndex'>;
   readonly writer: StatusWriter;
   readonly clusters: Clusters;
   readonly admission: Admission;
@@ -63,7 +65,8 @@ export class ProwJobReconciler implements Reconciler {
     const run = this.#deps.jobs.get(key);
     if (run === undefined || run.metadata.deletionTimestamp !== undefined) return {};
     const policy = this.#deps.policy();
-    const pass: Pass = { scope: readScope(run, this.#deps.clusters, policy), policy, nowMs: ctx.clock.now(), ctx };
+    const scope = this.#withNewer(readScope(run, this.#deps.clusters, policy), policy);
+    const pass: Pass = { scope, policy, nowMs: ctx.clock.now(), ctx };
     const decision = decide(pass);
     if (ctx.logger.debugEnabled)
       ctx.logger.debug('Decided', { do: decision.do, state: pass.scope.status.state, phase: pass.scope.pod?.status?.phase });
@@ -100,25 +103,59 @@ export class ProwJobReconciler implements Reconciler {
         return {};
       case 'abort':
         await this.#deleteLivePods(pass);
-        await this.#write(pass, { kind: 'finished', state: 'aborted', reason: 'Aborted', description: decision.description });
+        await this.#write(pass, {
+          kind: 'finished',
+          state: 'aborted',
+          reason: decision.reason ?? 'Aborted',
+          description: decision.description,
+        });
         return {};
+      case 'supersede':
+        return this.#supersede(decision.by, pass);
     }
   }
 
   async #wait(waiting: Waiting | undefined, afterMs: number, pass: Pass): Promise<Result> {
     const isHeldByCluster = waiting?.reason === 'ClusterUnavailable' || waiting?.reason === 'ClusterPaused';
     if (isHeldByCluster && pass.scope.status.state === 'triggered') {
-      this.#deps.admission.standBack(pass.scope.run.metadata.uid ?? '');
+      this.#deps.admission.giveBack(pass.scope.run.metadata.uid ?? '');
     }
     await this.#write(pass, { kind: 'waiting', ...(waiting === undefined ? {} : { waiting }) });
     return { requeueAfterMs: Math.max(1, afterMs) };
+  }
+
+  /** Waits for a slot. What changes only a little is told now and then. */
+  async #queue({ reason, message, position }: Refused, pass: Pass): Promise<Result> {
+    const { run, status } = pass.scope;
+    const { isDue, againMs } = this.#deps.admission.tellPlace(run.metadata.uid ?? '', pass.ctx.clock.monotonic());
+    const told = status.waiting;
+    const isAlike = told?.reason === reason || (told?.position !== undefined && position !== undefined);
+    const now: Waiting = { reason, message, ...(position === undefined ? {} : { position }) };
+    const before: Waiting | undefined = isAlike ? { ...told, message: told.message ?? message } : undefined;
+    return this.#wait(isDue ? now : (before ?? now), Math.min(againMs, queueLeftMs(pass)), pass);
+  }
+
+  /** The intent first, where a pod has to go: whatever becomes of the newer run or of this process, no other pod is started for this one. */
+  async #supersede(by: string, pass: Pass): Promise<Result> {
+    if (pass.scope.livePods.length > 0) {
+      const marked = await this.#write(pass, { kind: 'superseded', by });
+      return this.#carryOut(decide(marked), marked);
+    }
+    const description = supersededBy(by);
+    await this.#write(pass, { kind: 'finished', state: 'aborted', reason: 'Superseded', description, supersededBy: by });
+    return {};
+  }
+
+  #withNewer(scope: Scope, policy: JobPolicy): Scope {
+    const newer = newerThan(scope.run, { ...this.#deps, policy });
+    return newer === undefined ? scope : { ...scope, newer };
   }
 
   async #start(decision: Extract<Decision, { do: 'start' }>, pass: Pass): Promise<Result> {
     const { run, status } = pass.scope;
     if (status.state === 'triggered') {
       const verdict = this.#deps.admission.request(run);
-      if (!verdict.admitted) return this.#wait(verdict, queueLeftMs(pass), pass);
+      if (!verdict.admitted) return this.#queue(verdict, pass);
     }
     const { plan, end } = decision;
     const written = await this.#write(pass, { kind: 'started', plan, ...(end === undefined ? {} : { end }) });
@@ -130,6 +167,7 @@ export class ProwJobReconciler implements Reconciler {
     // The last look before the only step that cannot be taken back.
     const latest = this.#deps.jobs.get(keyOf(pass.scope.run));
     if (latest === undefined || isAbortRequested(latest)) return { requeueAfterMs: 0 };
+    if (supersederOf(this.#withNewer(pass.scope, pass.policy), pass.policy) !== undefined) return { requeueAfterMs: 0 };
     const { run } = resolveRun(pass.scope.run, pass.policy);
     const outcome = await createPod({ run, plan, access: accessOf(pass.scope), signal: pass.ctx.signal });
     switch (outcome.kind) {
@@ -175,8 +213,10 @@ export class ProwJobReconciler implements Reconciler {
     if (status === undefined) return pass;
     const { resourceVersion } = scope.run.metadata;
     const run = await this.#deps.writer.patchStatus(keyOf(scope.run), { metadata: { resourceVersion }, status }, { signal: ctx.signal });
-    this.#deps.metrics.transition(scope.run, before, after, scope.pod ?? scope.lastPod);
-    tell(run, news, { events: this.#deps.events, logger: ctx.logger });
+    // What is counted is the end that follows.
+    if (news.kind !== 'superseded') this.#deps.metrics.transition(scope.run, before, after, scope.pod ?? scope.lastPod);
+    const isMove = news.kind === 'waiting' && before.waiting?.reason === news.waiting?.reason;
+    if (!isMove) tell(run, news, { events: this.#deps.events, logger: ctx.logger });
     return { ...pass, scope: { ...scope, run, status: after, attempts: after.attempts ?? scope.attempts } };
   }
 }

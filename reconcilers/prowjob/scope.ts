@@ -24,6 +24,8 @@ export interface Scope {
   readonly lastPod: Pod | undefined;
   /** Pods of this run that can still run and that nobody has deleted yet. */
   readonly livePods: readonly Pod[];
+  /** The newer run that tests the same, whatever that means for this one. */
+  readonly newer?: ProwJob;
 }
 
 export function readScope(run: ProwJob, clusters: Pick<Clusters, 'get'>, policy: JobPolicy): Scope {

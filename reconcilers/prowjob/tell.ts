@@ -26,6 +26,9 @@ export function tell(run: ProwJob, news: News, { events, logger }: { readonly ev
       logger.info('Attempt lost', fieldsOf(run, news.end.cause));
       events.event(regarding, 'Warning', news.end.cause, `${news.end.message} Another attempt follows.`, 'Retry');
       return;
+    case 'superseded':
+      logger.info('A newer run takes the place of this one', { ...fieldsOf(run), by: news.by });
+      return;
     case 'observed':
       logger.debug('The newest spec asks for nothing that can still be done', fieldsOf(run));
       return;
@@ -48,7 +51,8 @@ export function tell(run: ProwJob, news: News, { events, logger }: { readonly ev
 }
 
 /** Somebody asked for this end. */
-const isWanted = (news: Extract<News, { kind: 'finished' }>): boolean => news.state === 'aborted' && news.reason === 'Aborted';
+const isWanted = (news: Extract<News, { kind: 'finished' }>): boolean =>
+  news.state === 'aborted' && (news.reason === 'Aborted' || news.reason === 'Superseded');
 
 function fieldsOf(run: ProwJob, reason?: string): LogFields {
   const { state, attempts, pod_name: pod } = statusOf(run);

@@ -19,6 +19,7 @@ import { RecordingLogger } from '../../../operator/runtime/testing/recordingLogg
 import { Admission } from '../admission.ts';
 import { ProwJobReconciler } from '../reconciler.ts';
 import { aRun, nowMs } from './builders.ts';
+import { limitsOf } from './limits.ts';
 
 /** What becomes of the next creations of pods. */
 export type Answer = 'ok' | 'quota' | 'invalid' | 'lost' | 'reset';
@@ -128,7 +129,13 @@ export class Life {
   }
 
   #newReconciler(): ProwJobReconciler {
-    const admission = new Admission({ limits: () => this.policy.prowJobs, wake: () => undefined });
+    const admission = new Admission({
+      limits: limitsOf(
+        () => this.policy.prowJobs,
+        () => ({ limit: 0, isOpen: !this.away }),
+      ),
+      wake: () => undefined,
+    });
     const access = {
       pods: {
         get: (key: ObjectKey) => this.#pods.get(key),
@@ -144,7 +151,7 @@ export class Life {
       client: { get: (_type: unknown, key: ObjectKey) => Promise.resolve(this.#pods.get(key) as never) },
     };
     return new ProwJobReconciler({
-      jobs: { get: () => this.#run },
+      jobs: { get: () => this.#run, byIndex: () => [] },
       writer: { patchStatus: (_key, body) => this.#patchStatus(body) },
       clusters: { get: () => (this.away ? { state: 'unavailable', message: 'away' } : { state: 'ready', access }) } as never,
       admission,

@@ -2,10 +2,12 @@
 import { expect } from 'vitest';
 import type { ProwJob } from '../../../crds/v1/prowJob.ts';
 import { ApiError } from '../../../operator/kube/errors.ts';
-import { Admission, type Limits } from '../admission.ts';
+import { Admission } from '../admission.ts';
+import type { LimitSettings } from '../admissionLimits.ts';
 import { refusalOf } from '../steps/podRefusal.ts';
 import { aRun, pendingRun, type RunParts } from './builders.ts';
 import { decided, type Given } from './decided.ts';
+import { limitsOf } from './limits.ts';
 
 export interface SpecRow {
   readonly id: string;
@@ -29,8 +31,12 @@ export const decides =
   };
 
 /** Who of `asking`, one after the other, may start beside those that are there. */
-function mayStart(asking: readonly ProwJob[], there: readonly ProwJob[] = [], limits: Partial<Limits> = {}): readonly (string | true)[] {
-  const admission = new Admission({ limits: () => ({ maxConcurrency: 0, queueCapacities: new Map(), ...limits }), wake: () => undefined });
+function mayStart(
+  asking: readonly ProwJob[],
+  there: readonly ProwJob[] = [],
+  limits: Partial<LimitSettings> = {},
+): readonly (string | true)[] {
+  const admission = new Admission({ limits: limitsOf(() => limits), wake: () => undefined });
   for (const object of [...there, ...asking]) admission.onJob({ type: 'added', object });
   admission.open();
   return asking.map((run) => {
@@ -48,7 +54,12 @@ export const busy = (count: number, parts: RunParts = {}): readonly ProwJob[] =>
   );
 export const limit = (max_concurrency: number) => ({ spec: { max_concurrency } });
 export const admits =
-  (asking: readonly ProwJob[], want: readonly (string | true)[], there?: readonly ProwJob[], limits?: Partial<Limits>): (() => void) =>
+  (
+    asking: readonly ProwJob[],
+    want: readonly (string | true)[],
+    there?: readonly ProwJob[],
+    limits?: Partial<LimitSettings>,
+  ): (() => void) =>
   () => {
     expect(mayStart(asking, there, limits)).toEqual(want);
   };

@@ -9,6 +9,7 @@ import { buildClusters, prowJobs } from '../../../crds/resources.ts';
 import type { ProwJob, ProwJobSpec } from '../../../crds/v1/prowJob.ts';
 import { LocalClusters } from '../../../operator/clusters/clusters.ts';
 import { podIndexers } from '../../../operator/jobs/podOwner.ts';
+import { runIndexers } from '../../../operator/jobs/runIndex.ts';
 import { podSelector } from '../../../operator/jobs/labels.ts';
 import { defaultPolicy, type JobPolicy } from '../../../operator/jobs/policy.ts';
 import { pods, type Pod, type PodStatus } from '../../../operator/kube/builtin.ts';
@@ -250,7 +251,7 @@ async function startOperator(inner: Transport, options: OperatorOptions): Promis
     prowJobs: { ...defaultPolicy.prowJobs, ...options.policy },
   };
   const common = { client, clock: realClock, logger };
-  const jobs = new Informer<ProwJob>({ ...common, type: prowJobs, transform: summarize });
+  const jobs = new Informer<ProwJob>({ ...common, type: prowJobs, indexers: runIndexers, transform: summarize });
   const podCache = new Informer<Pod>({
     ...common,
     type: pods,
