@@ -227,19 +227,22 @@ interface Sickness {
   readonly rules: readonly Rule[];
   /** What Ready says. Absent: it is slow, and no more than that. */
   readonly reason?: string;
+  /** Runs that go on elsewhere meanwhile, half of them on each other cluster. */
+  readonly others: number;
 }
 
 const sicknesses: readonly Sickness[] = [
-  { name: 'resets every connection', rules: [{ fault: { kind: 'reset' } }], reason: 'Unreachable' },
-  { name: 'forbids everything', rules: [{ fault: { kind: 'status', code: 403 } }], reason: 'Forbidden' },
-  { name: 'refuses its credentials', rules: [{ fault: { kind: 'status', code: 401 } }], reason: 'Unauthorized' },
-  { name: 'answers 503', rules: [{ fault: { kind: 'status', code: 503 } }], reason: 'ServerError' },
-  { name: 'answers nonsense', rules: [{ fault: { kind: 'garble' } }], reason: 'Malformed' },
+  { name: 'resets every connection', rules: [{ fault: { kind: 'reset' } }], reason: 'Unreachable', others: 100 },
+  { name: 'forbids everything', rules: [{ fault: { kind: 'status', code: 403 } }], reason: 'Forbidden', others: 40 },
+  { name: 'refuses its credentials', rules: [{ fault: { kind: 'status', code: 401 } }], reason: 'Unauthorized', others: 40 },
+  { name: 'answers 503', rules: [{ fault: { kind: 'status', code: 503 } }], reason: 'ServerError', others: 40 },
+  { name: 'answers nonsense', rules: [{ fault: { kind: 'garble' } }], reason: 'Malformed', others: 40 },
   {
     name: 'answers reads and resets writes',
     rules: [{ fault: { kind: 'reset' }, matches: ({ method, url }) => method === 'POST' && url.includes('/pods') }],
+    others: 40,
   },
-  { name: 'takes five seconds for each answer', rules: [{ fault: { kind: 'delay', delayMs: 5_000 } }] },
+  { name: 'takes five seconds for each answer', rules: [{ fault: { kind: 'delay', delayMs: 5_000 } }], others: 100 },
 ];
 
 it('a cluster that resets every connection comes back by itself', async () => {
@@ -255,14 +258,14 @@ it('a cluster that resets every connection comes back by itself', async () => {
 describe('a cluster that', () => {
   it.each(sicknesses)(
     '$name holds its own runs and nobody else’s',
-    async ({ rules, reason }) => {
+    async ({ rules, reason, others }) => {
       await untilReady('west', 'True Connected');
       proxy.takeMostUnderWay();
       proxy.inject(...rules);
       // A slow cluster still has its watch; the others have lost it.
       if (reason !== undefined) proxy.cut();
       const sick = await startRuns('west', 30);
-      await untilSucceeded([...(await startRuns('default', 50)), ...(await startRuns('east', 50))]);
+      await untilSucceeded([...(await startRuns('default', others / 2)), ...(await startRuns('east', others / 2))]);
       // Half of the workers at most, and the cluster's own loop with its questions.
       expect(proxy.takeMostUnderWay()).toBeLessThanOrEqual(10 + 12);
       if (reason !== undefined) {
@@ -274,6 +277,7 @@ describe('a cluster that', () => {
         expect(proxy.seen.length - asked).toBeLessThan(40);
       }
       proxy.inject();
+      await hurry('west');
       await untilReady('west', 'True Connected');
       await untilSucceeded(sick);
       expect(west.pods.filter(({ metadata }) => sick.includes(metadata.name))).toHaveLength(sick.length);
