@@ -123,7 +123,11 @@ export const periodicSpecSchema = object(
     suspendUntil: optional(time('Slots before this instant are skipped.')),
     stopAfter: optional(
       object(
-        { consecutiveFailures: integer('So many failures in a row suspend the schedule.', { minimum: 1 }) },
+        {
+          consecutiveFailures: integer('So many failed runs in a row stop the schedule, until a run succeeds or spec is edited.', {
+            minimum: 1,
+          }),
+        },
         'When to stop by itself.',
       ),
     ),
@@ -232,7 +236,7 @@ export const periodicStatusSchema = object(
     nextScheduleTimes: optional(list(time('A slot.'), 'The next slots.', { maxItems: 5 })),
     active: optional(listMap(activeRun, ['name'], 'Runs that have not ended.')),
     waiting: optional(
-      list(waitingSlot, 'Slots that are accepted and have not started, in the order in which they will.', { maxItems: 1100 }),
+      list(waitingSlot, 'Slots that are accepted and have not started, in the order in which they will.', { maxItems: 3000 }),
     ),
     skipped: optional(idleSlots('Slots that started no run because spec or an earlier run said so.')),
     missed: optional(idleSlots('Slots that should have started a run and did not.')),

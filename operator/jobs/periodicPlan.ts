@@ -161,7 +161,10 @@ function planSlots(view: View, schedule: SlotSchedule): Seen {
   const cursor = cursorOf(periodic, anchor);
   const isIdle = hold.now !== undefined && hold.now === hold.before;
   const due = isIdle ? { slots: [], complete: true } : dueSlots(desk, schedule, anchor, { afterMs: cursor, untilMs: nowMs });
-  workThrough(view, () => judgeDue(desk, due.slots, !due.complete));
+  // One that waits already has been accepted, even if the cursor was lost.
+  const accepted = new Set(waitingOf(periodic).map(({ slotMs }) => slotMs));
+  const open = due.slots.filter((slotMs) => !accepted.has(slotMs));
+  workThrough(view, () => judgeDue(desk, open, !due.complete));
   const lastMs = due.slots.at(-1) ?? cursor;
   if (hold.now === undefined) {
     const next = schedule.next(Math.max(cursor, lastMs), anchor);
@@ -194,9 +197,10 @@ function dueSlots(
 function forgetAnnounced({ periodic, anchor, desk, nowMs }: View): void {
   if (!anchor.edited || isIntervalText(periodic.status?.schedule?.text ?? '')) return;
   const cursor = timeMs(periodic.status?.lastScheduleTime) ?? -Infinity;
-  for (const slot of periodic.status?.nextScheduleTimes ?? []) {
-    const slotMs = timeMs(slot) ?? Infinity;
-    if (slotMs <= cursor || slotMs > nowMs) continue;
+  const accepted = new Set(desk.waiting.map(({ slotMs }) => slotMs));
+  const announced = new Set((periodic.status?.nextScheduleTimes ?? []).map((slot) => timeMs(slot) ?? Infinity));
+  for (const slotMs of [...announced].sort((a, b) => a - b)) {
+    if (slotMs <= cursor || slotMs > nowMs || accepted.has(slotMs)) continue;
     if (desk.runOf(slotMs, 1) === undefined) desk.skip(scheduled(slotMs), 'ScheduleChanged');
     else desk.start(scheduled(slotMs), 'slot', slotMs);
   }
@@ -227,7 +231,7 @@ function planInterval(view: View, schedule: IntervalSchedule): Seen {
   workThrough(view, () => {
     if (desk.hold.now === 'Stopped' || desk.active > 0) return;
     const base = intervalDue(view, schedule);
-    const slotMs = releasedFrom(periodic.spec, desk.isHeld ? Math.max(base.slotMs, nowMs) : base.slotMs);
+    const slotMs = freeSlot(desk, releasedFrom(periodic.spec, desk.isHeld ? Math.max(base.slotMs, nowMs) : base.slotMs));
     if (slotMs === undefined) return;
     const startMs = desk.startOf(slotMs);
     if (startMs > nowMs) {
@@ -240,6 +244,14 @@ function planInterval(view: View, schedule: IntervalSchedule): Seen {
     desk.start(scheduled(slotMs), isLate ? 'catchup' : 'slot', dueMs, isLate);
   });
   return seen;
+}
+
+/** Not a slot of the schedule before an edit, which has its verdict or waits. */
+function freeSlot(desk: Desk, wantedMs: number | undefined): number | undefined {
+  const taken = new Set([...desk.decisions, ...desk.waiting].map(({ slotMs }) => slotMs));
+  let slotMs = wantedMs;
+  while (slotMs !== undefined && taken.has(slotMs)) slotMs += 1000;
+  return slotMs;
 }
 
 /**

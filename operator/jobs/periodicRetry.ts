@@ -9,24 +9,31 @@ import { attemptOfRun, slotOfRun } from './periodicRun.ts';
 import { timeMs } from './times.ts';
 
 const defaultStates: readonly string[] = ['failure', 'error'];
+/** Status has room for 3000 that wait: a full queue, as many to be made up for, and these. */
+const mostWaiting = 2900;
 
 /** `ended`: runs whose end is seen for the first time. Says how many will be repeated. */
 export function planRetries(desk: Desk, ended: readonly ProwJob[]): number {
   const { retry } = desk.spec;
   if (retry === undefined || desk.hold.now === 'Stopped') return 0;
   const states: readonly string[] = retry.on ?? defaultStates;
+  const failed = ended.filter((run) => states.includes(run.status?.state ?? '') && attemptOfRun(run) <= retry.attempts);
   let count = 0;
-  for (const run of ended) {
-    const slotMs = slotOfRun(run);
-    const next = attemptOfRun(run) + 1;
-    if (slotMs === undefined || next > retry.attempts + 1 || !states.includes(run.status?.state ?? '')) continue;
-    if (isOvertaken(desk, slotMs) || isKnown(desk, slotMs, next)) continue;
-    const notBeforeMs = (timeMs(run.status?.completionTime) ?? desk.nowMs) + delayOf(retry.delay);
-    desk.wait({ slotMs, attempt: next, from: 'ended' }, 'Retry', notBeforeMs);
+  for (const { slotMs, attempt, endedMs } of failed.flatMap(endOf).toSorted((a, b) => a.slotMs - b.slotMs || a.attempt - b.attempt)) {
+    if (isOvertaken(desk, slotMs) || isKnown(desk, slotMs, attempt + 1) || desk.waiting.length >= mostWaiting) continue;
+    const notBeforeMs = endedMs + delayOf(retry.delay);
+    desk.wait({ slotMs, attempt: attempt + 1, from: 'ended' }, 'Retry', notBeforeMs);
     if (!desk.isHeld) desk.wakeAt(Math.max(desk.nowMs, notBeforeMs));
     count += 1;
   }
   return count;
+}
+
+/** A start by hand belongs to no slot. */
+function endOf(run: ProwJob): readonly { readonly slotMs: number; readonly attempt: number; readonly endedMs: number }[] {
+  const slotMs = slotOfRun(run);
+  const endedMs = timeMs(run.status?.completionTime);
+  return slotMs === undefined || endedMs === undefined ? [] : [{ slotMs, attempt: attemptOfRun(run), endedMs }];
 }
 
 function isOvertaken(desk: Desk, slotMs: number): boolean {
