@@ -6,13 +6,28 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import type { Refs } from '../../crds/v1/refs.ts';
+import { identityOf } from '../../operator/jobs/identity.ts';
 import { buildPod, planAttempt } from '../../operator/jobs/podBuilder.ts';
 import { label, podSelector } from '../../operator/jobs/labels.ts';
 import { buildIdOfPod, ownerOf, runKeyOfPod } from '../../operator/jobs/podOwner.ts';
 import { defaultPolicy } from '../../operator/jobs/policy.ts';
 import { TransportError } from '../../operator/kube/errors.ts';
 import { refusalOf } from './steps/podRefusal.ts';
-import { aRun, ago, ended, goesOn, hourMs, minuteMs, pendingRun, podOf, type PodParts, type RunParts } from './testing/builders.ts';
+import {
+  aRun,
+  ago,
+  ended,
+  goesOn,
+  hourMs,
+  minuteMs,
+  pendingRun,
+  podOf,
+  presubmit,
+  refs,
+  type PodParts,
+  type RunParts,
+} from './testing/builders.ts';
 import {
   decided,
   evicted,
@@ -436,7 +451,49 @@ const abortedAndFiltered: readonly SpecRow[] = [
   ),
 ];
 
-const rows = [...triggered, ...concurrency, ...pendingRows, ...abortedAndFiltered];
+/** A run of now, and what becomes of one of an hour ago. */
+const beside = (older: RunParts, newer: RunParts, want: object): (() => void) =>
+  decides(
+    {
+      run: presubmit({ name: 'older', createdAgoMs: hourMs, ...older }),
+      others: [presubmit({ name: 'newer', ...newer })],
+    },
+    want,
+  );
+const replaced = { do: 'supersede', by: 'newer' };
+const tests = (change: Partial<Refs>, rest: RunParts['spec'] = {}): RunParts => ({ spec: { refs: { ...refs, ...change }, ...rest } });
+const pulls = [...refs.pulls, { number: 3, author: 'bob', sha: 'p2' }];
+const [api, web] = ['api', 'web'].map((repo) => ({ org: 'acme', repo, base_ref: 'main' })) as [Refs, Refs];
+
+const superseded: readonly SpecRow[] = [
+  same('D1', 'two presubmits of one job on one pull request', beside({}, {}, replaced)),
+  same('D2', 'the same with type batch', beside({ spec: { type: 'batch' } }, { spec: { type: 'batch' } }, { do: 'start' })),
+  same('D3', 'pull requests in a different order', beside(tests({ pulls }), tests({ pulls: pulls.toReversed() }), replaced)),
+  same(
+    'D4',
+    'extra_refs in a different order',
+    beside({ spec: { extra_refs: [api, web] } }, { spec: { extra_refs: [web, api] } }, replaced),
+  ),
+  differs('D5', 'no main refs, equal extra_refs', 'they are one identity, but a presubmit without refs is refused: both end', () => {
+    const bare = (name: string): ProwJob => {
+      const { refs: _none, ...spec } = presubmit().spec;
+      return { ...aRun({ name }), spec: { ...spec, extra_refs: [api] } };
+    };
+    expect(identityOf(bare('older'))).toBe(identityOf(bare('newer')));
+    decides({ run: bare('older'), others: [bare('newer')] }, finish('error', 'InvalidSpec'))();
+  }),
+  same('D6', 'another base SHA', beside({}, tests({ base_sha: 'b2' }), replaced)),
+  same('D7', 'another SHA of the pull request', beside({}, tests({ pulls: [{ ...refs.pulls[0]!, sha: 'p2' }] }), replaced)),
+  same('D8', 'another base ref', beside({}, tests({ base_ref: 'stable' }), { do: 'start' })),
+  same('D9', 'how it is written first, while its pod runs', () => {
+    const given: Given = { run: pendingRun({ spec: presubmit().spec, status: { state: 'pending', description: 'as before' } }) };
+    const { status } = written(given, { kind: 'superseded', by: 'newer' });
+    expect(status).toMatchObject({ state: 'aborted', description: 'as before', prev_report_states: { 'github-reporter': 'aborted' } });
+    expect(status?.completionTime).toBeUndefined();
+  }),
+];
+
+const rows = [...triggered, ...concurrency, ...pendingRows, ...abortedAndFiltered, ...superseded];
 const different = rows.filter(({ outcome }) => outcome !== 'upstream');
 
 describe(`run control: ${rows.length} rows, ${rows.length - different.length} as upstream, ${different.length} differ on purpose`, () => {
@@ -447,7 +504,7 @@ describe(`run control: ${rows.length} rows, ${rows.length - different.length} as
   it('has each row once, and every difference is in the documentation', () => {
     expect(new Set(rows.map(({ id }) => id)).size).toBe(rows.length);
     const page = readFileSync(path.join(import.meta.dirname, '../../docs/differences-from-prow.md'), 'utf8');
-    const named = new Set(page.match(/\b[PCQAF]\d{1,2}\b/g));
+    const named = new Set(page.match(/\b[PCQAFD]\d{1,2}\b/g));
     expect(different.map(({ id }) => id).filter((id) => !named.has(id))).toEqual([]);
     expect(rows.filter(({ id, outcome }) => outcome === 'upstream' && named.has(id)).map(({ id }) => id)).toEqual([]);
   });

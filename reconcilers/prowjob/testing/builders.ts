@@ -44,6 +44,12 @@ export function aRun({ name = 'run', namespace = 'ci', uid = `uid-${name}`, crea
   };
 }
 
+export const refs = { org: 'acme', repo: 'widget', base_ref: 'main', base_sha: 'b1', pulls: [{ number: 7, author: 'ann', sha: 'p1' }] };
+
+/** A run of a presubmit on pull request 7. */
+export const presubmit = ({ spec, ...parts }: RunParts = {}): ProwJob =>
+  aRun({ ...parts, spec: { type: 'presubmit', job: 'unit', refs, ...spec } });
+
 /** A run whose newest attempt has been recorded, with as many attempts as asked for. */
 export function pendingRun(parts: RunParts = {}, attempts = 1): ProwJob {
   const run = aRun(parts);

@@ -4,11 +4,13 @@ import type { ProwJob } from '../../../crds/v1/prowJob.ts';
 import type { ClusterLookup } from '../../../operator/clusters/clusters.ts';
 import { podIndexers } from '../../../operator/jobs/podOwner.ts';
 import { defaultPolicy, type JobPolicy } from '../../../operator/jobs/policy.ts';
+import { runIndexers } from '../../../operator/jobs/runIndex.ts';
 import type { Pod } from '../../../operator/kube/builtin.ts';
 import { Store } from '../../../operator/runtime/store.ts';
 import { decide, type Decision } from '../decide.ts';
 import { readScope, type Scope } from '../scope.ts';
 import { statusAfter, type News } from '../status.ts';
+import { newerThan } from '../superseding.ts';
 import { ago, ended, goesOn, nowMs, podOf, type PodParts } from './builders.ts';
 
 export interface Given {
@@ -17,6 +19,8 @@ export interface Given {
   readonly pods?: readonly PodParts[];
   /** The run's pod in its last state, as the watch reported it when it was deleted. */
   readonly lastPod?: PodParts;
+  /** Other runs in the cache. */
+  readonly others?: readonly ProwJob[];
   readonly cluster?: Exclude<ClusterLookup, { state: 'ready' }>;
   /** Of the cluster that is there. */
   readonly ready?: { readonly paused?: boolean; readonly podNamespace?: string };
@@ -43,7 +47,12 @@ export function scopeOf(given: Given): Scope {
   }
   for (const parts of given.pods ?? []) store.apply({ type: 'ADDED', object: made(parts) });
   const ready: ClusterLookup = { state: 'ready', access: { pods: store, writer: unused, client: { get: refuse } }, ...given.ready };
-  return readScope(given.run, { get: () => given.cluster ?? ready }, policyOf(given));
+  const clusters = { get: () => given.cluster ?? ready };
+  const scope = readScope(given.run, clusters, policyOf(given));
+  const jobs = new Store<ProwJob>({ indexers: runIndexers });
+  jobs.replace([given.run, ...(given.others ?? [])], '20');
+  const newer = newerThan(given.run, { jobs, clusters, policy: policyOf(given) });
+  return newer === undefined ? scope : { ...scope, newer };
 }
 
 export function decided(given: Given): Decision {
