@@ -1,10 +1,10 @@
 /**
  * Results in Google Cloud Storage. Credentials come from where Google's library looks for them: workload identity, the environment, the
- * instance. Large objects go up as resumable uploads in pieces of 8 MB. The library is loaded when the first store is opened.
+ * instance. Large objects go up as resumable uploads in pieces of 8 MB. This module brings the library along, so it is imported when the first store is opened.
  */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Bucket, File } from '@google-cloud/storage';
+import { Storage, type Bucket, type File } from '@google-cloud/storage';
 import { longestText, storeCall, type BlobOptions, type BlobSource, type BlobStore, type BlobText } from './blobStore.ts';
 
 export interface GcsOptions {
@@ -15,13 +15,12 @@ export interface GcsOptions {
 
 const chunkBytes = 8 * 1024 * 1024;
 
-export async function openGcsStore(options: GcsOptions): Promise<BlobStore> {
-  const { Storage } = await import('@google-cloud/storage');
+export function openGcsStore(options: GcsOptions): Promise<BlobStore> {
   const storage = new Storage({
     ...(options.endpoint === undefined ? {} : { apiEndpoint: options.endpoint }),
     retryOptions: { autoRetry: true, maxRetries: 3, totalTimeout: 120 },
   });
-  return new GcsStore(storage.bucket(options.bucket), options.bucket);
+  return Promise.resolve(new GcsStore(storage.bucket(options.bucket), options.bucket));
 }
 
 class GcsStore implements BlobStore {

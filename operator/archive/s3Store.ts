@@ -1,9 +1,9 @@
 /**
  * Results in S3, or in whatever speaks like it. Credentials come from where the AWS SDK looks for them: environment, web identity, mounted files, the
  * instance. Large objects go up in parts of 8 MB, one being read while another is sent; an upload that fails, or that a crash left behind, is
- * aborted, so that its parts are not paid for. The SDK is loaded when the first store is opened.
+ * aborted, so that its parts are not paid for. This module brings the SDK along, so it is imported when the first store is opened.
  */
-import type * as Sdk from '@aws-sdk/client-s3';
+import * as sdk from '@aws-sdk/client-s3';
 import { longestText, storeCall, type BlobOptions, type BlobSource, type BlobStore, type BlobText } from './blobStore.ts';
 import { partsOf } from './parts.ts';
 
@@ -19,8 +19,7 @@ const partBytes = 8 * 1024 * 1024;
 /** What servers of one's own expect when nobody says. Without an endpoint the SDK finds the region where it finds the credentials. */
 const regionOfEndpoints = 'us-east-1';
 
-export async function openS3Store(options: S3Options): Promise<BlobStore> {
-  const sdk = await import('@aws-sdk/client-s3');
+export function openS3Store(options: S3Options): Promise<BlobStore> {
   const client = new sdk.S3Client({
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint, region: regionOfEndpoints }),
     ...(options.region === undefined ? {} : { region: options.region }),
@@ -31,17 +30,15 @@ export async function openS3Store(options: S3Options): Promise<BlobStore> {
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: { connectionTimeout: 5_000, requestTimeout: 120_000 },
   });
-  return new S3Store(sdk, client, options.bucket);
+  return Promise.resolve(new S3Store(client, options.bucket));
 }
 
 class S3Store implements BlobStore {
   readonly url: string;
-  readonly #sdk: typeof Sdk;
-  readonly #client: Sdk.S3Client;
+  readonly #client: sdk.S3Client;
   readonly #bucket: string;
 
-  constructor(sdk: typeof Sdk, client: Sdk.S3Client, bucket: string) {
-    this.#sdk = sdk;
+  constructor(client: sdk.S3Client, bucket: string) {
     this.#client = client;
     this.#bucket = bucket;
     this.url = `s3://${bucket}`;
@@ -77,7 +74,7 @@ class S3Store implements BlobStore {
   get(key: string, signal: AbortSignal): Promise<BlobText | undefined> {
     return this.#call(`read ${key}`, signal, async () => {
       try {
-        const answer = await this.#client.send(new this.#sdk.GetObjectCommand({ Bucket: this.#bucket, Key: key }), { abortSignal: signal });
+        const answer = await this.#client.send(new sdk.GetObjectCommand({ Bucket: this.#bucket, Key: key }), { abortSignal: signal });
         if ((answer.ContentLength ?? 0) > longestText) throw new Error(`is longer than ${longestText} bytes`);
         return { text: (await answer.Body?.transformToString()) ?? '', tag: answer.ETag ?? '' };
       } catch (error) {
@@ -90,7 +87,7 @@ class S3Store implements BlobStore {
   stat(key: string, signal: AbortSignal): Promise<{ readonly size: number } | undefined> {
     return this.#call(`look at ${key}`, signal, async () => {
       try {
-        const answer = await this.#client.send(new this.#sdk.HeadObjectCommand({ Bucket: this.#bucket, Key: key }), {
+        const answer = await this.#client.send(new sdk.HeadObjectCommand({ Bucket: this.#bucket, Key: key }), {
           abortSignal: signal,
         });
         return { size: answer.ContentLength ?? 0 };
@@ -113,7 +110,7 @@ class S3Store implements BlobStore {
   async #putObject(key: string, body: Buffer, options: BlobOptions, condition: Readonly<Record<string, string>> = {}): Promise<void> {
     const { contentType, metadata, signal } = options;
     const input = { Bucket: this.#bucket, Key: key, Body: body, ContentType: contentType, ...withMetadata(metadata), ...condition };
-    await this.#client.send(new this.#sdk.PutObjectCommand(input), { abortSignal: signal });
+    await this.#client.send(new sdk.PutObjectCommand(input), { abortSignal: signal });
   }
 
   /** For servers that know no conditions. There is one writer, so the gap between look and write is harmless. */
@@ -126,15 +123,15 @@ class S3Store implements BlobStore {
   async #multipart(key: string, source: BlobSource, { contentType, metadata, signal }: BlobOptions): Promise<void> {
     const target = { Bucket: this.#bucket, Key: key };
     await this.#abortLeftOvers(key, signal);
-    const create = new this.#sdk.CreateMultipartUploadCommand({ ...target, ContentType: contentType, ...withMetadata(metadata) });
+    const create = new sdk.CreateMultipartUploadCommand({ ...target, ContentType: contentType, ...withMetadata(metadata) });
     const { UploadId } = await this.#client.send(create, { abortSignal: signal });
     try {
       const Parts = await this.#sendParts({ ...target, UploadId }, source, signal);
-      const complete = new this.#sdk.CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload: { Parts } });
+      const complete = new sdk.CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload: { Parts } });
       await this.#client.send(complete, { abortSignal: signal });
     } catch (error) {
       // Best effort: what is left is aborted before the next try.
-      await this.#client.send(new this.#sdk.AbortMultipartUploadCommand({ ...target, UploadId })).catch(() => undefined);
+      await this.#client.send(new sdk.AbortMultipartUploadCommand({ ...target, UploadId })).catch(() => undefined);
       throw error;
     }
   }
@@ -147,7 +144,7 @@ class S3Store implements BlobStore {
     const parts: { PartNumber: number; ETag: string | undefined }[] = [];
     let sending: Promise<void> = Promise.resolve();
     const send = async (PartNumber: number, Body: Buffer): Promise<void> => {
-      const { ETag } = await this.#client.send(new this.#sdk.UploadPartCommand({ ...target, PartNumber, Body }), { abortSignal: signal });
+      const { ETag } = await this.#client.send(new sdk.UploadPartCommand({ ...target, PartNumber, Body }), { abortSignal: signal });
       parts.push({ PartNumber, ETag });
     };
     let number = 0;
@@ -163,11 +160,11 @@ class S3Store implements BlobStore {
   }
 
   async #abortLeftOvers(key: string, signal: AbortSignal): Promise<void> {
-    const list = new this.#sdk.ListMultipartUploadsCommand({ Bucket: this.#bucket, Prefix: key });
+    const list = new sdk.ListMultipartUploadsCommand({ Bucket: this.#bucket, Prefix: key });
     const { Uploads = [] } = await this.#client.send(list, { abortSignal: signal });
     for (const { Key, UploadId } of Uploads) {
       if (Key !== key) continue;
-      const abort = new this.#sdk.AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId });
+      const abort = new sdk.AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId });
       await this.#client.send(abort, { abortSignal: signal }).catch((error: unknown) => {
         if (nameOf(error) !== 'NoSuchUpload') throw error;
       });
