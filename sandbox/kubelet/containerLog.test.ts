@@ -41,6 +41,14 @@ test('bytes that are no UTF-8, and a character cut in two by the pipe, come out 
   expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
 });
 
+test('a line that is kept in pieces has one time', async () => {
+  const log = new ContainerLog(dir, () => nowMs);
+  void log.write('stdout', Buffer.from(`${'x'.repeat(40_000)}\nnext\n`));
+  await log.end();
+  const time = '2026-01-01T00:00:00.000Z';
+  expect(await read(log, { timestamps: true })).toBe(`${time} ${'x'.repeat(40_000)}\n${time} next\n`);
+});
+
 test.each([16 * 1024 - 1, 16 * 1024, 16 * 1024 + 1, 100_000])('a line of %d bytes comes out whole', async (length) => {
   const log = new ContainerLog(dir, () => nowMs);
   void log.write('stdout', Buffer.from(`${'x'.repeat(length)}\nnext\n`));
