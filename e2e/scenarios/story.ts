@@ -153,12 +153,10 @@ async function staysAsItIs(scene: Scene): Promise<void> {
   if (disturbed.length > 0) throw new Error(`a second pass over a settled world wrote:\n${disturbed.join('\n')}`);
 }
 
-/** The object without what passing time changes: a schedule notes each slot that it skips while it is suspended. */
-function lasting(object: KubeObject & { readonly status?: { readonly lastScheduleTime?: string } }): string {
-  const { managedFields: _owners, resourceVersion, ...metadata } = object.metadata;
-  const { lastScheduleTime, ...status } = object.status ?? {};
-  const version = lastScheduleTime === undefined ? resourceVersion : 'of the latest slot';
-  return JSON.stringify({ ...object, metadata: { ...metadata, resourceVersion: version }, status });
+/** The object without who wrote what. A schedule that is suspended is not written for the slots that pass. */
+function lasting(object: KubeObject): string {
+  const { managedFields: _owners, ...metadata } = object.metadata;
+  return JSON.stringify({ ...object, metadata });
 }
 
 function unlessGone(error: unknown): undefined {
