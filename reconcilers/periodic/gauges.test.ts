@@ -69,6 +69,44 @@ describe('the figures of Periodics', () => {
     expect([await value('prow_periodic_overdue_seconds'), await value('prow_periodics', { state: 'suspended' })]).toEqual([0, 1]);
   });
 
+  it('count slots that wait by what they wait for, and schedules that stopped', async () => {
+    const stopped = {
+      type: 'Stopped',
+      status: 'True' as const,
+      reason: 'ConsecutiveFailures',
+      message: '',
+      lastTransitionTime: '2026-01-02T12:00:00Z',
+    };
+    all = [
+      newPeriodic({
+        name: 'a',
+        status: {
+          ...fine,
+          waiting: [
+            { slot: '2026-01-02T12:00:00Z', reason: 'Queued' },
+            { slot: '2026-01-02T12:10:00Z', reason: 'Queued' },
+          ],
+        },
+      }),
+      newPeriodic({
+        name: 'b',
+        status: { ...fine, waiting: [{ slot: '2026-01-02T12:00:00Z', attempt: 2, reason: 'Retry' }], conditions: [stopped] },
+      }),
+    ];
+    const waiting = (reason: string): Promise<number | undefined> => value('prow_periodic_slots_waiting', { reason });
+    expect([await waiting('Queued'), await waiting('Retry'), await waiting('CatchUp'), await waiting('Replacing')]).toEqual([2, 1, 0, 0]);
+    expect([await value('prow_periodics', { state: 'stopped' }), await value('prow_periodics', { state: 'active' })]).toEqual([1, 1]);
+    expect(await value('prow_periodic_overdue_seconds')).toBe(0);
+  });
+
+  it('do not call a slot late that waits for its jitter', async () => {
+    const next = { ...fine, nextScheduleTimes: ['2026-01-02T12:04:59Z'] };
+    all = [newPeriodic({ spec: { jitter: '500h', cron: '59 12 * * *' }, status: next })];
+    expect(await value('prow_periodic_overdue_seconds')).toBe(0);
+    all = [newPeriodic({ status: next })];
+    expect(await value('prow_periodic_overdue_seconds')).toBe(1);
+  });
+
   it('show the oldest slot that is due', async () => {
     all = [
       newPeriodic({ name: 'a', status: { ...fine, nextScheduleTimes: ['2026-01-02T12:04:00Z'] } }),
