@@ -4,12 +4,16 @@
  */
 import { Command } from 'commander';
 
+import type { AbortOptions } from './commands/abort.ts';
 import type { ImportPeriodicsOptions } from './commands/importPeriodics.ts';
-import type { RunOptions } from './commands/run.ts';
+import type { LogsOptions } from './commands/logs.ts';
+import type { RerunOptions } from './commands/rerun.ts';
+import type { EitherOptions } from './commands/runEither.ts';
 import type { SandboxOptions } from './commands/sandbox.ts';
 import type { ScheduleOptions } from './commands/schedule.ts';
 import type { SelfTestOptions } from './commands/selfTest.ts';
 import type { ValidateOptions } from './commands/validate.ts';
+import type { WhyOptions } from './commands/why.ts';
 import { version } from './version.ts';
 
 const program = new Command('prow-operator')
@@ -21,17 +25,94 @@ const program = new Command('prow-operator')
   // Before the commands, which take it over: a call that cannot be understood ends with 2, as one that cannot be carried out does.
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
 
+const runExitCodes = `
+Exit codes of a run that is followed: 0 success; 1 failure; 3 error, or the cluster does not answer; 4 aborted; 2 the call is wrong, and nothing
+was started; 5 --timeout is over; 130 Ctrl-C. In the last two cases the run goes on, unless --abort-on-interrupt was given.`;
+
+const kubeconfig = ['--kubeconfig <file>', 'kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the pod service account)'] as const;
+const namespace = ['-n, --namespace <name>', 'the namespace (default: that of the context)'] as const;
+const podKubeconfig = ['--pod-kubeconfig <file>', 'reaches the pods of runs on other build clusters'] as const;
+
 program
   .command('run')
-  .description('run the operator against the cluster of the kubeconfig, or of the pod it runs in')
-  .option('--kubeconfig <file>', 'kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the pod service account)')
-  .option('--settings <file>', 'the operator settings, YAML; read again when the file changes')
-  .option('--namespace <name>', 'watch only this namespace (default: all)')
-  .option('--log-level <level>', 'debug, info, warn or error; overrides the settings')
-  .option('--log-format <format>', 'json or human; overrides the settings')
-  .action(async (options: RunOptions) => {
-    const { run } = await import('./commands/run.ts');
-    process.exitCode = await run(options);
+  .description('start a run and follow it to its end; without a name: run the operator itself')
+  .argument('[name]', 'a Periodic, which is asked to run now, or a manifest file (- for standard input) with a ProwJob or a Periodic')
+  .option(...kubeconfig)
+  .option('-n, --namespace <name>', 'the namespace (default: that of the context); of the operator: watch only this one (default: all)')
+  .option('--detach', 'start it, print its name, and leave')
+  .option('--timeout <duration>', 'leave after so long; the run goes on')
+  .option('--abort-on-interrupt', 'Ctrl-C ends the run as well')
+  .option(...podKubeconfig)
+  .option('--settings <file>', 'of the operator: its settings, YAML; read again when the file changes')
+  .option('--log-level <level>', 'of the operator: debug, info, warn or error; overrides the settings')
+  .option('--log-format <format>', 'of the operator: json or human; overrides the settings')
+  .addHelpText('after', runExitCodes)
+  .action(async (name: string | undefined, options: EitherOptions) => {
+    const { runEither } = await import('./commands/runEither.ts');
+    process.exitCode = await runEither(name, options);
+  });
+
+program
+  .command('abort')
+  .description('ask a run to end')
+  .argument('<name>', 'the ProwJob')
+  .option(...kubeconfig)
+  .option(...namespace)
+  .option('--reason <text>', 'why, for those who look at the run later')
+  .option('--wait', 'until it has ended')
+  .option('--timeout <duration>', 'how long to wait')
+  .addHelpText('after', `\nExit codes: 0 it is asked, or had ended before; 2 the call is wrong; 3 the cluster; 5 --timeout is over.`)
+  .action(async (name: string, options: AbortOptions) => {
+    const { abort } = await import('./commands/abort.ts');
+    process.exitCode = await abort(name, options);
+  });
+
+program
+  .command('rerun')
+  .description('start another run like this one')
+  .argument('<name>', 'the ProwJob')
+  .option(...kubeconfig)
+  .option(...namespace)
+  .option('--latest', 'from the template of its Periodic as it is now')
+  .option('--follow', 'follow it to its end, as run does')
+  .option('--timeout <duration>', 'with --follow: leave after so long; the run goes on')
+  .option('--abort-on-interrupt', 'with --follow: Ctrl-C ends the run as well')
+  .option(...podKubeconfig)
+  .addHelpText('after', runExitCodes)
+  .action(async (name: string, options: RerunOptions) => {
+    const { rerun } = await import('./commands/rerun.ts');
+    process.exitCode = await rerun(name, options);
+  });
+
+program
+  .command('logs')
+  .description('print what a run printed: from its pod, or from the archive when the pod is gone')
+  .argument('<name>', 'the ProwJob')
+  .option(...kubeconfig)
+  .option(...namespace)
+  .option('-f, --follow', 'go on until its containers have ended')
+  .option('--attempt <number>', 'an earlier attempt (default: the latest)')
+  .option('-c, --container <name>', 'only this container, init containers among them (default: all test containers)')
+  .option('--archive <directory>', 'where the operator keeps results, if that is a directory of this machine')
+  .option(...podKubeconfig)
+  .addHelpText('after', `\nExit codes: 0 printed; 2 the call is wrong; 3 there is no log to be had, and where it is; 130 Ctrl-C.`)
+  .action(async (name: string, options: LogsOptions) => {
+    const { logs } = await import('./commands/logs.ts');
+    process.exitCode = await logs(name, options);
+  });
+
+program
+  .command('why')
+  .description('tell in words why a run waits, what it is doing or how it ended; or why a Periodic starts no run now')
+  .argument('<name>', 'the ProwJob, or periodic/NAME')
+  .option(...kubeconfig)
+  .option(...namespace)
+  .option('-o, --output <format>', 'text or json', 'text')
+  .option(...podKubeconfig)
+  .addHelpText('after', `\nExit codes: 0 explained; 2 the call is wrong, or there is no such object; 3 the cluster does not answer.`)
+  .action(async (name: string, options: WhyOptions) => {
+    const { why } = await import('./commands/why.ts');
+    process.exitCode = await why(name, options);
   });
 
 program

@@ -1,7 +1,7 @@
 /** The evidence behind an end: memory and its limit, the node and what it ran short of, a node that is gone. Pure. */
 import type { JobPodSpec } from '../../crds/v1/podSpec.ts';
 import type { Attempt } from '../../crds/v1/prowJob.ts';
-import type { Pod } from '../kube/builtin.ts';
+import type { Container, Pod } from '../kube/builtin.ts';
 import { attemptsOf, nodeOf } from './attempts.ts';
 import type { Node, RunEvidence } from './evidence.ts';
 import { containersOf } from './podWords.ts';
@@ -38,10 +38,7 @@ function killedContainer(pod: Pod): Killed | undefined {
   return undefined;
 }
 
-interface NamedContainer {
-  readonly name: string;
-  readonly resources?: unknown;
-}
+type NamedContainer = Container | JobPodSpec['containers'][number];
 
 const allContainers = (spec: Pod['spec'] | JobPodSpec | undefined): readonly NamedContainer[] => [
   ...(spec?.initContainers ?? []),
