@@ -227,7 +227,7 @@ class Ledger {
 
 const steps = fc.array(step, { minLength: 5, maxLength: 40 });
 
-describe('every slot', () => {
+describe('every slot', { timeout: 60_000 }, () => {
   it('ends in exactly one verdict, whatever happens', async () => {
     await fc.assert(
       fc.asyncProperty(spec, steps, async (given, history) => {
@@ -239,7 +239,7 @@ describe('every slot', () => {
         ledger.check();
         expect(ledger.cursorMs).toBeGreaterThan(0);
       }),
-      { numRuns: 250 },
+      { numRuns: 200 },
     );
   });
 
