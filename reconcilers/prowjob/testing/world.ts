@@ -65,6 +65,8 @@ export interface OperatorOptions {
   readonly intercept?: (request: HttpRequest) => HttpAnswer | undefined;
   /** The write is carried out, and its answer does not arrive. */
   readonly swallow?: (request: HttpRequest) => boolean;
+  /** The write has been carried out; its answer waits for this. */
+  readonly hold?: (request: HttpRequest) => Promise<void>;
 }
 
 /** Counts writes, and fails for good at the crash point. */
@@ -92,6 +94,7 @@ class CountingTransport implements Transport {
     if (isLast && crash.when === 'before') this.#die();
     this.writes.push(`${request.method} ${request.path.split('?')[0]!.replace(/^\/apis?\/(.*?\/)?namespaces\//, '')}`);
     const answer = this.#options.intercept?.(request) ?? (await this.#inner.call(request));
+    await this.#options.hold?.(request);
     if (isLast) this.#die();
     if (this.#options.swallow?.(request) === true) throw new TransportError('timeout', 'no answer came in time');
     return answer;
@@ -120,6 +123,8 @@ export interface Operator {
   /** "PATCH default/prowjobs/run/status", in order. */
   readonly writes: readonly string[];
   readonly crashed: () => boolean;
+  /** Whether its cache has this run. */
+  readonly knows: (name: string) => boolean;
   /** Changes what the settings say. */
   setPolicy(policy: Partial<JobPolicy['prowJobs']>): void;
   /** The same for where pods go; undefined: into the namespace of their run. */
@@ -284,6 +289,7 @@ async function startOperator(inner: Transport, options: OperatorOptions): Promis
     logger,
     writes: transport.writes,
     crashed: () => transport.crashed,
+    knows: (name) => jobs.store.get({ namespace, name }) !== undefined,
     setPolicy(change) {
       policy = { ...policy, prowJobs: { ...policy.prowJobs, ...change } };
       settingsChanged();
