@@ -148,11 +148,14 @@ spec:
   {
     name: 'a field that is accepted and not acted on',
     files: {
-      'p.yaml': `apiVersion: prow.k8s.io/v1\nkind: Periodic\nmetadata: {name: p}\nspec:\n  interval: 1h\n  history: {successful: 3}\n  jobTemplate: {spec: {pod_spec: {containers: [{image: a}]}}}\n`,
+      'p.yaml': `apiVersion: prow.k8s.io/v1\nkind: Periodic\nmetadata: {name: p}\nspec:\n  interval: 1h\n  jobTemplate:\n    spec:\n      decoration_config: {timeout: 1h, censor_secrets: true}\n      pod_spec: {containers: [{image: a}]}\n`,
     },
     args: ['p.yaml'],
     code: 0,
-    out: ['p.yaml:6:3: warning: Periodic p: spec.history: accepted, but not carried out by this version', '0 errors, 1 warnings'],
+    out: [
+      'p.yaml:8:40: warning: Periodic p: spec.jobTemplate.spec.decoration_config.censor_secrets: needs helper containers in the pod',
+      '0 errors, 1 warnings',
+    ],
   },
   { name: 'text that is no YAML', files: { 'a.yaml': 'a: [1\n' }, args: ['a.yaml'], code: 1, out: ['a.yaml:'] },
   { name: 'a file that is not there', args: ['none.yaml'], code: 2, err: 'prow-operator validate: none.yaml cannot be read: ENOENT' },

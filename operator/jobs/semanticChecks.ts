@@ -4,11 +4,12 @@
  */
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { PluginConfig } from '../../crds/v1/pluginConfig.ts';
-import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import type { ProwJob, ProwJobSpec } from '../../crds/v1/prowJob.ts';
 import { unsupportedFields } from './periodicPlan.ts';
 import { buildRun } from './periodicRun.ts';
 import { resolvePlugins } from './pluginResolution.ts';
 import { specProblem } from './podBuilder.ts';
+import { unsupportedDecoration } from './podDecoration.ts';
 import { parseSchedule, scheduleSeed } from './schedule.ts';
 
 export interface SemanticProblem {
@@ -23,7 +24,7 @@ export interface SemanticProblem {
 export function checkProwJob(run: ProwJob): readonly SemanticProblem[] {
   if (run.spec.agent !== undefined && run.spec.agent !== 'kubernetes') return [];
   const problem = specProblem(run);
-  return problem === undefined ? [] : [problemAt(problem.field, problem)];
+  return [...(problem === undefined ? [] : [problemAt(problem.field, problem)]), ...ignoredDecoration('spec', run.spec)];
 }
 
 export function checkPeriodic(periodic: Periodic): readonly SemanticProblem[] {
@@ -32,6 +33,7 @@ export function checkPeriodic(periodic: Periodic): readonly SemanticProblem[] {
   return [
     ...(parsed.ok ? [] : parsed.problems),
     ...(template === undefined ? [] : [problemAt(`spec.jobTemplate.${template.field}`, template)]),
+    ...ignoredDecoration('spec.jobTemplate.spec', periodic.spec.jobTemplate.spec),
     ...unsupportedFields(periodic.spec).map((unsupported): SemanticProblem => {
       const [field = '', ...value] = unsupported.split(' ');
       const what = value.length === 0 ? '' : `${value.join(' ')}: `;
@@ -43,6 +45,14 @@ export function checkPeriodic(periodic: Periodic): readonly SemanticProblem[] {
 /** `others`: the PluginConfigs that will stand beside it in its namespace; itself among them does no harm. */
 export const checkPluginConfig = (config: PluginConfig, others: readonly PluginConfig[]): readonly SemanticProblem[] =>
   resolvePlugins(config, others).problems.map(({ path, message }) => ({ path, message }));
+
+/** Whether results are kept, which is what gcs_configuration is about, the manifest does not say. */
+const ignoredDecoration = (path: string, { decoration_config }: Pick<ProwJobSpec, 'decoration_config'>): readonly SemanticProblem[] =>
+  unsupportedDecoration(decoration_config, true).map((field) => ({
+    path: `${path}.${field}`,
+    message: 'needs helper containers in the pod, which this version does not add; the run goes on without it',
+    severity: 'warning',
+  }));
 
 /** The message of an InvalidSpecError begins with its field, which the path says already. */
 const problemAt = (path: string, { field, message }: { readonly field: string; readonly message: string }): SemanticProblem => ({
