@@ -115,8 +115,11 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     writer: kit.writer(jobs),
     client,
     periodics: schedules.store,
+    backfills: backfills.store,
     clusters,
+    events,
     workers: start.cleanup.workers,
+    isLeading: () => manager.phase === 'leading',
   });
   for (const each of cleanup.controllers) manager.addController(each);
   manager.addService({ name: 'cleanup of build clusters', leaderOnly: true, run: cleanup.cleanElsewhere });

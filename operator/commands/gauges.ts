@@ -5,8 +5,6 @@ import type { PeriodicBackfill } from '../../crds/v1/periodicBackfill.ts';
 import type { PeriodicSet } from '../../crds/v1/periodicSet.ts';
 import type { PluginConfig } from '../../crds/v1/pluginConfig.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
-import { showCleanupGauges } from '../../reconcilers/cleanup/gauges.ts';
-import { isKept } from '../../reconcilers/cleanup/runReconciler.ts';
 import { showPeriodicGauges } from '../../reconcilers/periodic/gauges.ts';
 import { showBackfillGauges } from '../../reconcilers/periodicbackfill/gauges.ts';
 import { showRunGauges } from '../../reconcilers/prowjob/gauges.ts';
@@ -32,7 +30,6 @@ export function showGauges({ metrics, clock, manager }: OperatorKit, caches: Cac
   const isLeading = (): boolean => manager.phase === 'leading';
   const common = { metrics, clock, policy, isLeading, jobs, pods };
   showRunGauges(common);
-  showCleanupGauges({ ...common, isKept: (run) => isKept(run, caches) });
   showPeriodicGauges({ metrics, clock, isLeading, periodics });
   showStalledObjects(metrics, 'Periodic', () => (isLeading() ? periodics.list() : []));
   showBackfillGauges(metrics, () => (isLeading() ? periodicBackfills.list() : undefined));

@@ -63,7 +63,7 @@ periodics: {workers: 7, startsPerSecond: 50, catchUpStartsPerSecond: 5}
 periodicBackfills: {workers: 6}
 periodicSets: {workers: 5}
 pluginConfigs: {workers: 2}
-cleanup: {workers: 3, prowJobTTL: 24h, podTTL: 1h, orphanAge: 1m}
+cleanup: {workers: 3, prowJobTTL: 24h, podTTL: 1h, orphanAge: 1m, deletesPerSecond: 5, excludeClusters: [old, default]}
 logging: {level: debug, format: human}
 leaderElection: {enabled: false, namespace: prow, name: mine, leaseDuration: 30s, renewDeadline: 20s, retryPeriod: 5s}
 server: {host: 127.0.0.1, port: 0}
@@ -120,7 +120,14 @@ server: {host: 127.0.0.1, port: 0}
     periodicBackfills: { workers: 6 },
     periodicSets: { workers: 5 },
     pluginConfigs: { workers: 2 },
-    cleanup: { workers: 3, prowJobTTLMs: 1440 * minuteMs, podTTLMs: 60 * minuteMs, orphanAgeMs: minuteMs },
+    cleanup: {
+      workers: 3,
+      prowJobTTLMs: 1440 * minuteMs,
+      podTTLMs: 60 * minuteMs,
+      orphanAgeMs: minuteMs,
+      deletesPerSecond: 5,
+      excludeClusters: ['old', 'default'],
+    },
     logging: { level: 'debug', format: 'human' },
     leaderElection: {
       enabled: false,
@@ -170,6 +177,16 @@ const faults: readonly { readonly name: string; readonly text: string; readonly 
     name: 'a duration without a unit',
     text: 'cleanup:\n  podTTL: "5"',
     want: ['settings.yaml:2:11: cleanup.podTTL: invalid duration "5": missing unit; write 30s, 10m or 1h30m'],
+  },
+  {
+    name: 'fewer deletions than none',
+    text: 'cleanup: {deletesPerSecond: -1}',
+    want: ['settings.yaml:1:29: cleanup.deletesPerSecond: must be between 0 and 1000000, found -1'],
+  },
+  {
+    name: 'an alias that is none',
+    text: 'cleanup:\n  excludeClusters: [""]',
+    want: ['settings.yaml:2:21: cleanup.excludeClusters[0]: must not be empty'],
   },
   {
     name: 'no duration',

@@ -158,6 +158,8 @@ function toSettings(file: Filled<SettingsFile>): Settings {
       prowJobTTLMs: parseDuration(cleanup.prowJobTTL),
       podTTLMs: parseDuration(cleanup.podTTL),
       orphanAgeMs: parseDuration(cleanup.orphanAge),
+      deletesPerSecond: cleanup.deletesPerSecond,
+      excludeClusters: cleanup.excludeClusters,
     },
     ...(archive === undefined ? {} : { archive }),
     logging: file.logging,

@@ -29,7 +29,10 @@ export const settingsFileSchema = Type.Object(
           {
             namespace: namespaceName('The namespace of the tenant.'),
             podNamespaces: Type.Optional(
-              Type.Array(namespaceName('A namespace.'), { description: 'Namespaces that its runs may name in spec.namespace.', default: [] }),
+              Type.Array(namespaceName('A namespace.'), {
+                description: 'Namespaces that its runs may name in spec.namespace.',
+                default: [],
+              }),
             ),
             maxConcurrency: Type.Optional(
               Type.Integer({
@@ -118,6 +121,13 @@ export const settingsFileSchema = Type.Object(
       prowJobTTL: duration('From the end of a run until it is deleted.', '168h'),
       podTTL: duration('From the end of a run until its pod is deleted.', '24h'),
       orphanAge: duration('A pod of ours without a run is left alone until it is this old.', '30s'),
+      deletesPerSecond: count('Runs and pods that are deleted within a second, on each cluster. 0 means no limit.', 50, 0),
+      excludeClusters: Type.Optional(
+        Type.Array(Type.String({ description: 'An alias, or default.', minLength: 1, maxLength: 63 }), {
+          description: 'Clusters whose pods are never deleted by cleanup, by their aliases.',
+          default: [],
+        }),
+      ),
     }),
     archive: archiveSection,
     logging: section('What is logged, and how.', {
@@ -189,7 +199,15 @@ export interface Settings {
   readonly periodicBackfills: { readonly workers: number };
   readonly periodicSets: { readonly workers: number };
   readonly pluginConfigs: { readonly workers: number };
-  readonly cleanup: { readonly workers: number; readonly prowJobTTLMs: number; readonly podTTLMs: number; readonly orphanAgeMs: number };
+  readonly cleanup: {
+    readonly workers: number;
+    readonly prowJobTTLMs: number;
+    readonly podTTLMs: number;
+    readonly orphanAgeMs: number;
+    /** On each cluster; 0 = no limit. */
+    readonly deletesPerSecond: number;
+    readonly excludeClusters: readonly string[];
+  };
   /** Absent: nothing is kept. */
   readonly archive?: ArchiveSettings;
   readonly logging: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly format: 'json' | 'human' };

@@ -48,6 +48,12 @@ export function heldUntilMs(run: ProwJob, policy: HoldPolicy): number | undefine
   return completedMs + policy.archive.holdCleanupMs;
 }
 
+/** Whether the results of this run were to be kept and are not: it was tried, and did not succeed. */
+export function isLostFromArchive(run: ProwJob, policy: HoldPolicy): boolean {
+  const condition = run.status?.conditions?.find(({ type }) => type === archivedCondition);
+  return policy.archive !== undefined && condition !== undefined && condition.status !== 'True';
+}
+
 /** Whether the results of this finished run are safe, or have been waited for long enough. */
 export function mayCleanUp(run: ProwJob, policy: HoldPolicy, nowMs: number): boolean {
   const untilMs = heldUntilMs(run, policy);

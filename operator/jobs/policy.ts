@@ -50,6 +50,10 @@ export interface CleanupPolicy {
   readonly podTTLMs: number;
   /** A pod of ours whose run does not exist is left alone until it is this old. */
   readonly orphanAgeMs: number;
+  /** Deletions a second on each API server; 0 = no limit. */
+  readonly deletesPerSecond: number;
+  /** Aliases of clusters where no pod is deleted. */
+  readonly excludeClusters: readonly string[];
 }
 
 export interface JobPolicy {
@@ -88,5 +92,5 @@ export const defaultPolicy: JobPolicy = {
     jobUrlPrefixes: new Map(),
     jobUrlOmitProvider: false,
   },
-  cleanup: { prowJobTTLMs: 168 * hourMs, podTTLMs: 24 * hourMs, orphanAgeMs: 30 * secondMs },
+  cleanup: { prowJobTTLMs: 168 * hourMs, podTTLMs: 24 * hourMs, orphanAgeMs: 30 * secondMs, deletesPerSecond: 50, excludeClusters: [] },
 };

@@ -2,6 +2,7 @@
 import { LocalClusters } from '../../operator/clusters/clusters.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { PeriodicBackfill } from '../../crds/v1/periodicBackfill.ts';
 import type { ProwJob, ProwJobSpec } from '../../crds/v1/prowJob.ts';
 import { annotation, label } from '../../operator/jobs/labels.ts';
 import { podIndexers } from '../../operator/jobs/podOwner.ts';
@@ -21,7 +22,10 @@ import { stamp } from '../../operator/jobs/times.ts';
 const hourMs = 3_600_000;
 const startMs = Date.UTC(2026, 5, 1);
 /** Upstream's test constants. */
-const policy = { ...defaultPolicy, cleanup: { prowJobTTLMs: 48 * hourMs, podTTLMs: hourMs / 2, orphanAgeMs: 30_000 } };
+const policy = {
+  ...defaultPolicy,
+  cleanup: { ...defaultPolicy.cleanup, prowJobTTLMs: 48 * hourMs, podTTLMs: hourMs / 2, orphanAgeMs: 30_000 },
+};
 
 const notFound = (): ApiError => new ApiError('DELETE', { reason: 'NotFound', message: 'gone' }, 404);
 
@@ -32,6 +36,9 @@ class Cluster {
   readonly jobs = new Store<ProwJob>({ indexers: runIndexers });
   readonly pods = new Store<Pod>({ indexers: podIndexers });
   readonly periodics = new Store<Periodic>();
+  readonly backfills = new Store<PeriodicBackfill>();
+  /** Events, in their order. */
+  readonly told: string[] = [];
   /** "pod x", "run x", in the order of the calls. */
   readonly deleted: string[] = [];
   readonly reads: string[] = [];
@@ -61,8 +68,11 @@ class Cluster {
       writer: { delete: this.#remove('run', this.jobs) },
       client: { get },
       periodics: this.periodics,
+      backfills: this.backfills,
       clusters: new LocalClusters(access),
       policy: () => this.policy,
+      events: { event: (regarding, _type, reason, note) => this.told.push(`${reason} ${regarding.metadata.name}: ${note}`) },
+      isLeading: () => true,
       metrics: this.metrics,
       clock: this.clock,
       logger: silentLogger,

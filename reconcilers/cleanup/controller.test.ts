@@ -3,6 +3,7 @@ import { LocalClusters } from '../../operator/clusters/clusters.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { periodics, prowJobs } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { PeriodicBackfill } from '../../crds/v1/periodicBackfill.ts';
 import type { ProwJob, ProwJobSpec } from '../../crds/v1/prowJob.ts';
 import { annotation, label } from '../../operator/jobs/labels.ts';
 import { podIndexers } from '../../operator/jobs/podOwner.ts';
@@ -14,6 +15,7 @@ import type { ResourceType } from '../../operator/kube/resource.ts';
 import type { Controller } from '../../operator/runtime/controller.ts';
 import { Metrics } from '../../operator/runtime/metrics.ts';
 import { ObjectWriter } from '../../operator/runtime/objectWriter.ts';
+import { Store } from '../../operator/runtime/store.ts';
 import { RecordingLogger } from '../../operator/runtime/testing/recordingLogger.ts';
 import { SandboxCluster, type Running } from '../../operator/runtime/testing/sandboxCluster.ts';
 import { cleanupControllers } from './controller.ts';
@@ -36,7 +38,7 @@ class Cleaner {
   readonly #ended = new AbortController();
   policy: JobPolicy = {
     ...defaultPolicy,
-    cleanup: { prowJobTTLMs: 2 * hourMs, podTTLMs: hourMs, orphanAgeMs: 30_000 },
+    cleanup: { ...defaultPolicy.cleanup, prowJobTTLMs: 2 * hourMs, podTTLMs: hourMs, orphanAgeMs: 30_000 },
   };
   controllers: readonly Controller[] = [];
   settingsChanged = (): void => undefined;
@@ -54,6 +56,9 @@ class Cleaner {
         client,
         periodics: informer({ type: periodics }).store,
         clusters: new LocalClusters(access),
+        backfills: new Store<PeriodicBackfill>(),
+        events: { event: () => undefined },
+        isLeading: () => true,
         policy: () => this.policy,
         metrics: this.metrics,
         clock: cluster.clock,
@@ -167,8 +172,10 @@ async function settled(cleaner: Cleaner, wanted: readonly string[]): Promise<voi
 
 const deletions = (cleaner: Cleaner): Promise<readonly (number | undefined)[]> =>
   Promise.all([
-    ...(['aged', 'aged-periodic'] as const).map((reason) => cleaner.metrics.value('cleanup_prowjobs_deleted_total', { reason })),
-    ...(['ttled', 'orphaned', 'run-deleted'] as const).map((reason) => cleaner.metrics.value('cleanup_pods_deleted_total', { reason })),
+    ...(['aged', 'aged-periodic', 'history'] as const).map((reason) => cleaner.metrics.value('cleanup_prowjobs_deleted_total', { reason })),
+    ...(['ttled', 'orphaned', 'run-deleted', 'lost'] as const).map((reason) =>
+      cleaner.metrics.value('cleanup_pods_deleted_total', { reason }),
+    ),
   ]);
 
 describe('a run and its pod', () => {
@@ -187,7 +194,7 @@ describe('a run and its pod', () => {
     await cleaner.advance(1);
     await settled(cleaner, ['pod open', 'run open']);
     expect(cleaner.writes).toEqual(['DELETE pods/one', 'DELETE prowjobs/one']);
-    expect(await deletions(cleaner)).toEqual([1, 0, 1, 0, 0]);
+    expect(await deletions(cleaner)).toEqual([1, 0, 0, 1, 0, 0, 0]);
 
     await cleaner.advance(100 * hourMs);
     expect(cleaner.writes).toHaveLength(2);
@@ -206,7 +213,7 @@ describe('a run and its pod', () => {
     await cleaner.advance(1);
     await settled(cleaner, []);
     expect(cleaner.writes).toEqual(['DELETE pods/short', 'DELETE prowjobs/short']);
-    expect(await deletions(cleaner)).toEqual([0, 1, 0, 0, 1]);
+    expect(await deletions(cleaner)).toEqual([0, 1, 0, 0, 0, 1, 0]);
   });
 });
 
@@ -230,9 +237,10 @@ describe('the last run of a Periodic', () => {
     await finish('n-2');
     await settled(cleaner, ['run n-2']);
     expect(cleaner.writes).toEqual(['DELETE pods/n-1', 'DELETE prowjobs/n-1']);
-    expect(await deletions(cleaner)).toEqual([0, 1, 1, 0, 0]);
-    await cluster.client.delete(periodics, { namespace, name: 'nightly' }, { propagationPolicy: 'Orphan' });
+    expect(await deletions(cleaner)).toEqual([0, 1, 0, 1, 0, 0, 0]);
     await cleaner.advance(10 * hourMs);
+    expect(await left()).toEqual(['run n-2']);
+    await cluster.client.delete(periodics, { namespace, name: 'nightly' }, { propagationPolicy: 'Orphan' });
     await settled(cleaner, []);
   });
 });
@@ -255,7 +263,7 @@ describe('pods without a run', () => {
     await cleaner.advance(1);
     await settled(cleaner, ['pod theirs']);
     expect(cleaner.writes).toEqual(['DELETE pods/gone']);
-    expect(await deletions(cleaner)).toEqual([0, 0, 0, 1, 0]);
+    expect(await deletions(cleaner)).toEqual([0, 0, 0, 0, 1, 0, 0]);
     expect(cleaner.logger.lines.filter(({ level }) => level === 'info').map(({ message }) => message)).toEqual(['Pod deleted']);
   });
 });
@@ -276,7 +284,12 @@ it('many go, each in one write', async () => {
   const cleaner = await start();
   await Promise.all(names.map((name) => createRun(name)));
   await Promise.all(names.map((name) => finish(name)));
-  await cleaner.advance(2 * hourMs);
+  await cleaner.advance(2 * hourMs - 1);
+  expect(cleaner.writes).toEqual([]);
+  await cluster.clock.advance(1);
+  // So many at once as in a second, then one after the other.
+  await cluster.until(() => Promise.resolve(cleaner.writes.length === 50));
+  for (let seconds = 0; seconds < 2; seconds++) await cluster.clock.advance(1000);
   await settled(cleaner, []);
   expect(new Set(cleaner.writes).size).toBe(100);
   expect(cleaner.writes).toHaveLength(100);

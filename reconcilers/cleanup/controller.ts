@@ -1,24 +1,30 @@
 /**
  * Wires cleanup: one controller for runs, one for the pods of each cluster, so that a cluster that is away holds up only its own pods.
- * Few workers each keep the rate of deletions polite.
+ * What wakes a run: its end, the end of a newer one, and whatever its schedule writes down about it.
  */
 import type { Periodic } from '../../crds/v1/periodic.ts';
+import type { PeriodicBackfill } from '../../crds/v1/periodicBackfill.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
-import { defaultAlias, type ClusterPods, type Clusters, type PodAccess } from '../../operator/clusters/clusters.ts';
+import type { ClusterPods, Clusters } from '../../operator/clusters/clusters.ts';
 import { runKeyOf } from '../../operator/jobs/podOwner.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
-import { runsByPeriodic } from '../../operator/jobs/runIndex.ts';
 import { isComplete } from '../../operator/jobs/runState.ts';
-import { keyOf, type ObjectKey } from '../../operator/kube/objects.ts';
+import { keyOf } from '../../operator/kube/objects.ts';
 import type { Clock } from '../../operator/runtime/clock.ts';
 import { Controller } from '../../operator/runtime/controller.ts';
 import type { Logger } from '../../operator/runtime/logger.ts';
 import type { Metrics } from '../../operator/runtime/metrics.ts';
 import type { Reconciler } from '../../operator/runtime/reconciler.ts';
-import type { Change, Store } from '../../operator/runtime/store.ts';
+import type { Store } from '../../operator/runtime/store.ts';
+import { showCleanupGauges } from './gauges.ts';
+import { RunHistories } from './histories.ts';
 import { cleanupMetrics } from './metrics.ts';
+import { RunOwners } from './owners.ts';
+import { Places, isOwn } from './place.ts';
 import { PodCleanup, type PodCleanupDeps } from './podReconciler.ts';
-import { RunCleanup, isNewer, periodicOf, type RunWriter } from './runReconciler.ts';
+import { RunCleanup, type RunWriter } from './runReconciler.ts';
+import type { EventSink } from './tell.ts';
+import { WakeUps } from './wakeUps.ts';
 
 export interface CleanupControllersOptions {
   /** Needs runIndexers. */
@@ -26,8 +32,12 @@ export interface CleanupControllersOptions {
   readonly writer: RunWriter;
   readonly client: PodCleanupDeps['client'];
   readonly periodics: Store<Periodic>;
+  readonly backfills: Store<PeriodicBackfill>;
   readonly clusters: Clusters;
   readonly policy: () => JobPolicy;
+  readonly events: EventSink;
+  /** Only the leader shows figures. */
+  readonly isLeading: () => boolean;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -44,29 +54,36 @@ export interface CleanupControllers {
 }
 
 export function cleanupControllers(options: CleanupControllersOptions): CleanupControllers {
-  const { jobs, clusters, policy, clock, logger } = options;
+  const { jobs, clusters, policy, clock, logger, periodics, backfills } = options;
   const metrics = cleanupMetrics(options.metrics);
+  const places = new Places(clusters, policy, clock);
+  // Before the controllers watch: what a change wakes must find the histories up to date.
+  const histories = new RunHistories(jobs);
+  const owners = new RunOwners(periodics, backfills, histories);
+  const shared = { jobs, owners, policy, metrics, events: options.events };
+  const reconciler = new RunCleanup({ ...shared, writer: options.writer, places });
   const common = { workers: options.workers ?? 4, clock, logger, metrics: options.metrics };
-  const accesses = (): readonly PodAccess[] => clusters.caches().map(({ access }) => access);
-  const runs = new Controller({
-    ...common,
-    name: 'cleanup-runs',
-    reconciler: new RunCleanup({ jobs, writer: options.writer, periodics: options.periodics, clusters: accesses, policy, metrics }),
-  });
-  runs.watch({ store: jobs }, (change) => runKeys(change, jobs));
-  // A Periodic that is gone keeps no run any more.
-  runs.watch({ store: options.periodics }, ({ type, object }) =>
-    type === 'deleted' ? jobs.byIndex(runsByPeriodic, object.metadata.uid ?? '').map(keyOf) : [],
-  );
+  const runs = new Controller({ ...common, name: 'cleanup-runs', reconciler });
+  const wakeUps = new WakeUps({ jobs, owners, histories });
+  runs.watch({ store: jobs }, (change) => wakeUps.byRun(change));
+  runs.watch({ store: periodics }, (change) => wakeUps.byPeriodic(change));
+  runs.watch({ store: backfills }, (change) => wakeUps.byBackfill(change));
+
   const podControllers = new Map<ClusterPods, Controller>();
   const cleaner = (cluster: ClusterPods): Controller => {
-    const { alias, namespace, store, access } = cluster;
-    const isHere = namespace === '';
-    const reconciler = new PodCleanup({ jobs, client: options.client, access, policy, metrics });
+    const { alias, namespace, store } = cluster;
+    const isHere = isOwn(cluster);
+    const pods = new PodCleanup({
+      ...shared,
+      client: options.client,
+      place: places.of(cluster),
+      isShared: !isHere,
+      isExcluded: () => places.isExcluded(cluster),
+    });
     const controller = new Controller({
       ...common,
       name: isHere ? 'cleanup-pods' : `cleanup-pods-${namespace}-${alias}`,
-      reconciler: isHere ? reconciler : onlyWhileReady(reconciler, cluster, clusters),
+      reconciler: isHere ? pods : onlyWhileReady(pods, cluster, places),
     });
     controller.watch({ store }, ({ type, object }) => (type === 'deleted' ? [] : [keyOf(object)]));
     // The time of its pods begins when a run completes, and ends when it is deleted.
@@ -82,25 +99,33 @@ export function cleanupControllers(options: CleanupControllersOptions): CleanupC
       for (const pod of store.list()) controller.enqueue(keyOf(pod), { priority: 'resync' });
     }
   };
-  const controllers = [runs, ...clusters.caches().filter(isLocal).map(cleaner)];
+  const controllers = [runs, ...clusters.caches().filter(isOwn).map(cleaner)];
   const cleanElsewhere = followClusters(clusters, async (cluster, signal) => {
     await cleaner(cluster).run(signal);
     podControllers.delete(cluster);
   });
+  showCleanupGauges({
+    ...shared,
+    metrics: options.metrics,
+    clock,
+    isLeading: options.isLeading,
+    pods: () =>
+      clusters
+        .caches()
+        .filter((cluster) => !places.isExcluded(cluster))
+        .map(({ store }) => store),
+    judge: (run, nowMs) => reconciler.judge(run, nowMs),
+  });
   return { controllers, cleanElsewhere, settingsChanged };
 }
-
-const isLocal = ({ alias }: ClusterPods): boolean => alias === defaultAlias;
 
 /** How soon a pod of a cluster that cannot be used now is looked at again. */
 const laterMs = 60_000;
 
 /** A cluster that is away, or is looked after under another alias, is left alone. */
-const onlyWhileReady = (reconciler: Reconciler, cluster: ClusterPods, clusters: Clusters): Reconciler => ({
+const onlyWhileReady = (reconciler: Reconciler, cluster: ClusterPods, places: Places): Reconciler => ({
   reconcile: (key, ctx) =>
-    clusters.get(cluster.alias, cluster.namespace).state === 'ready' && cluster.isPrimary()
-      ? reconciler.reconcile(key, ctx)
-      : Promise.resolve({ requeueAfterMs: laterMs }),
+    places.isReady(cluster) && cluster.isPrimary() ? reconciler.reconcile(key, ctx) : Promise.resolve({ requeueAfterMs: laterMs }),
 });
 
 /** Works on each cluster but the own, for as long as it is there. The function it returns resolves when all that has ended. */
@@ -112,7 +137,7 @@ function followClusters(
     const stops = new Map<ClusterPods, AbortController>();
     const working = new Set<Promise<void>>();
     const begin = (cluster: ClusterPods): void => {
-      if (isLocal(cluster)) return;
+      if (isOwn(cluster)) return;
       const stop = new AbortController();
       stops.set(cluster, stop);
       const ended = work(cluster, AbortSignal.any([signal, stop.signal]));
@@ -133,16 +158,4 @@ function followClusters(
     unsubscribe();
     await Promise.all(working);
   };
-}
-
-/** A run that has finished, and the one that was the newest of its Periodic until now. */
-function runKeys({ type, object, initial }: Change<ProwJob>, jobs: Store<ProwJob>): readonly ObjectKey[] {
-  if (type === 'deleted' || !isComplete(object)) return [];
-  const owner = periodicOf(object);
-  if (owner === undefined || initial === true) return [keyOf(object)];
-  let before: ProwJob | undefined;
-  for (const other of jobs.byIndex(runsByPeriodic, owner.uid)) {
-    if (isComplete(other) && isNewer(object, other) && (before === undefined || isNewer(other, before))) before = other;
-  }
-  return before === undefined ? [keyOf(object)] : [keyOf(object), keyOf(before)];
 }

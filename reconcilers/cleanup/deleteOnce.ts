@@ -11,3 +11,7 @@ export async function deleteOnce(remove: () => Promise<unknown>): Promise<boolea
     throw error;
   }
 }
+
+/** The precondition: this very object, never the next one of its name. */
+export const uidOf = ({ metadata }: { readonly metadata: { readonly uid?: string } }): { readonly uid?: string } =>
+  metadata.uid === undefined ? {} : { uid: metadata.uid };

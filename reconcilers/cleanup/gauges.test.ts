@@ -6,6 +6,7 @@ import type { Pod } from '../../operator/kube/builtin.ts';
 import { Metrics } from '../../operator/runtime/metrics.ts';
 import { Store } from '../../operator/runtime/store.ts';
 import { FakeClock } from '../../operator/runtime/testing/fakeClock.ts';
+import { judgeRun, type RunVerdict } from '../../operator/jobs/retention.ts';
 import { showCleanupGauges } from './gauges.ts';
 import { stamp } from '../../operator/jobs/times.ts';
 
@@ -16,6 +17,8 @@ const { podTTLMs, prowJobTTLMs } = defaultPolicy.cleanup;
 let metrics: Metrics;
 let jobs: Store<ProwJob>;
 let pods: Store<Pod>;
+/** Another alias of the same cluster. */
+let twin: Store<Pod>;
 let kept: Set<string>;
 let isLeading: boolean;
 
@@ -23,11 +26,17 @@ beforeEach(() => {
   metrics = new Metrics();
   jobs = new Store<ProwJob>();
   pods = new Store<Pod>();
+  twin = new Store<Pod>();
   kept = new Set();
   isLeading = true;
   const clock = new FakeClock(nowMs);
-  const isKept = ({ metadata }: ProwJob): boolean => kept.has(metadata.name);
-  showCleanupGauges({ metrics, jobs, pods: () => [pods], policy: () => defaultPolicy, isKept, clock, isLeading: () => isLeading });
+  const judge = (run: ProwJob, atMs: number): RunVerdict =>
+    kept.has(run.metadata.name)
+      ? { kind: 'keep' }
+      : judgeRun({ run, owner: undefined, policy: defaultPolicy, nowMs: atMs, workingSinceMs: nowMs });
+  const owners = { of: () => undefined };
+  const caches = () => [pods, twin];
+  showCleanupGauges({ metrics, jobs, pods: caches, policy: () => defaultPolicy, judge, owners, clock, isLeading: () => isLeading });
 });
 
 const overdue = (object: 'runs' | 'pods'): Promise<number | undefined> => metrics.value('cleanup_overdue_objects', { object });
@@ -41,7 +50,10 @@ const runOf = (name: string, completedAgoMs?: number): ProwJob => ({
   status: completedAgoMs === undefined ? { state: 'pending' } : { state: 'success', completionTime: stamp(nowMs - completedAgoMs) },
 });
 
-const podOf = (run: ProwJob): Pod => buildPod(run, planAttempt(run, 1, defaultPolicy));
+const podOf = (run: ProwJob): Pod => {
+  const pod = buildPod(run, planAttempt(run, 1, defaultPolicy));
+  return { ...pod, metadata: { ...pod.metadata, uid: `pod-${run.metadata.name}` } };
+};
 
 describe('what is overdue', () => {
   it('is counted five minutes after its time', async () => {
@@ -61,7 +73,9 @@ describe('what is overdue', () => {
   it('counts pods by the time of their run, which comes earlier', async () => {
     const [late, young] = [runOf('late', podTTLMs + 6 * minuteMs), runOf('young', podTTLMs + 4 * minuteMs)];
     jobs.replace([late, young], '1');
-    pods.replace([podOf(late), podOf(young), podOf(runOf('active')), podOf(runOf('without-run', podTTLMs * 2))], '1');
+    for (const store of [pods, twin]) {
+      store.replace([podOf(late), podOf(young), podOf(runOf('active')), podOf(runOf('without-run', podTTLMs * 2))], '1');
+    }
     expect([await overdue('runs'), await overdue('pods')]).toEqual([0, 1]);
   });
 
