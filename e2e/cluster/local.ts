@@ -8,19 +8,16 @@ import { kubernetesTool } from '../../tools/helm.ts';
 import { ensureBinaries } from './binaries.ts';
 import { cleanUp } from './cleanUp.ts';
 import { command, succeeds } from './commands.ts';
-import { argumentsOf, healthUrl } from './components.ts';
-import type { ComponentName } from './components.ts';
 import { cniConfig, containerdToml, kubeconfigText, kubeletConfig, places, proxyConfig, serverUrl } from './configFiles.ts';
 import { checkMachine, cniPluginDir, ensurePackages } from './debian.ts';
 import { ClusterError } from './errors.ts';
-import { answers } from './health.ts';
 import { absentPaths, checkNothingInTheWay, makeBridge, readSysctls, routes, snapshotterFor, writeSysctls } from './machine.ts';
+import { Parts } from './parts.ts';
 import { kubeconfigFile, recordFile, stateDir } from './paths.ts';
-import { createPki } from './pki.ts';
-import type { Pki } from './pki.ts';
+import { createPki, pkiFiles } from './pki.ts';
 import { bridgeName, chooseSubnets, choosePorts, nodeName, nthAddress } from './plan.ts';
 import type { Plan } from './plan.ts';
-import { isAlive, launch, tail } from './processes.ts';
+import { isAlive } from './processes.ts';
 import { RecordFile, bootId } from './record.ts';
 import type { ClusterRecord } from './record.ts';
 import { say, step, until } from './terminal.ts';
@@ -123,19 +120,20 @@ async function start(plan: Plan, images: readonly string[]): Promise<void> {
   await step('write certificates and configuration', () => writeFiles(plan));
   await makeBridge(plan.bridge, `${plan.gateway}/24`);
   writeSysctls({ 'net/ipv4/ip_forward': '1' });
-  run('containerd', plan);
-  run('etcd', plan);
-  await step('etcd', () => healthy('etcd', plan));
+  const parts = new Parts(plan, record);
+  parts.launch('containerd');
+  parts.launch('etcd');
+  await step('etcd', () => parts.healthy('etcd'));
   await advanceRevision(plan);
-  run('kube-apiserver', plan);
+  parts.launch('kube-apiserver');
   await step('containerd and the images', async () => {
-    await until('containerd', () => succeeds('ctr', ['--address', places(plan).containerdSocket, 'version']), wait('containerd', plan));
+    await until('containerd', () => succeeds('ctr', ['--address', places(plan).containerdSocket, 'version']), parts.wait('containerd'));
     for (const image of images) await importImage(plan, image);
   });
-  await step('kube-apiserver', () => healthy('kube-apiserver', plan));
-  for (const name of ['kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy'] as const) run(name, plan);
+  await step('kube-apiserver', () => parts.healthy('kube-apiserver'));
+  for (const name of ['kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy'] as const) parts.launch(name);
   for (const name of ['kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy'] as const) {
-    await step(name, () => healthy(name, plan));
+    await step(name, () => parts.healthy(name));
   }
   await step('the node and the default service account', () => nodeReady());
   record.change({ complete: true });
@@ -149,7 +147,7 @@ async function writeFiles(plan: Plan): Promise<void> {
   }
   const pki = await createPki(plan);
   const secret = { mode: 0o600 };
-  for (const [name, text] of Object.entries(keyFiles(pki))) await writeFile(at.pki(name), text, secret);
+  for (const [name, text] of Object.entries(pkiFiles(pki))) await writeFile(at.pki(name), text, secret);
   for (const [name, pair] of Object.entries(pki.clients)) {
     await writeFile(at.kubeconfig(name), kubeconfigText(plan, pki.caPem, pair), secret);
   }
@@ -158,28 +156,6 @@ async function writeFiles(plan: Plan): Promise<void> {
   await writeFile(path.join(at.cniConfDir, '10-pods.conflist'), cniConfig(plan));
   await writeFile(at.kubeletConfig, kubeletConfig(plan));
   await writeFile(at.proxyConfig, proxyConfig(plan));
-}
-
-const keyFiles = (pki: Pki): Readonly<Record<string, string>> => ({
-  'ca.crt': pki.caPem,
-  'kube-apiserver.crt': pki.apiServer.certPem,
-  'kube-apiserver.key': pki.apiServer.keyPem,
-  'kubelet.crt': pki.kubelet.certPem,
-  'kubelet.key': pki.kubelet.keyPem,
-  'kubelet-client.crt': pki.kubeletClient.certPem,
-  'kubelet-client.key': pki.kubeletClient.keyPem,
-  'tokens.csv': `${pki.adminToken},kubernetes-admin,kubernetes-admin,system:masters\n`,
-  'sa.key': pki.serviceAccountKeyPem,
-  'sa.pub': pki.serviceAccountPublicPem,
-});
-
-const logFileOf = (name: ComponentName, plan: Plan): string => path.join(places(plan).logs, `${name}.log`);
-
-/** Starts a program and remembers it. */
-function run(name: ComponentName, plan: Plan): void {
-  const program = name === 'containerd' ? 'containerd' : path.join(plan.binDir, name);
-  const started = launch({ name, program, args: argumentsOf(name, plan), logFile: logFileOf(name, plan), cwd: plan.stateDir });
-  record.change({ processes: [...(record.read()?.processes ?? []), started] });
 }
 
 /**
@@ -195,21 +171,6 @@ async function advanceRevision(plan: Plan): Promise<void> {
     await response.body?.cancel();
   }
 }
-
-/** Waits until a program says that it is ready; gives up at once when it has ended. */
-async function healthy(name: ComponentName, plan: Plan): Promise<void> {
-  const url = healthUrl(name, plan);
-  if (url === undefined) return;
-  await until(name, () => answers(url), wait(name, plan));
-}
-
-const wait = (name: ComponentName, plan: Plan) => ({
-  timeoutMs: readyMs,
-  failed: () => {
-    const started = record.read()?.processes.find((process) => process.name === name);
-    return started === undefined || isAlive(started) ? undefined : `${name} has ended. ${tail(logFileOf(name, plan))}`;
-  },
-});
 
 /** The node is Ready, tolerable to every pod, and pods get a service account. */
 async function nodeReady(): Promise<void> {

@@ -77,6 +77,20 @@ export async function createPki({ nodeName, gateway, serviceIp }: PkiOptions, no
   };
 }
 
+/** The files of a cluster's pki directory, by name. All are secret. */
+export const pkiFiles = (pki: Pki): Readonly<Record<string, string>> => ({
+  'ca.crt': pki.caPem,
+  'kube-apiserver.crt': pki.apiServer.certPem,
+  'kube-apiserver.key': pki.apiServer.keyPem,
+  'kubelet.crt': pki.kubelet.certPem,
+  'kubelet.key': pki.kubelet.keyPem,
+  'kubelet-client.crt': pki.kubeletClient.certPem,
+  'kubelet-client.key': pki.kubeletClient.keyPem,
+  'tokens.csv': `${pki.adminToken},kubernetes-admin,kubernetes-admin,system:masters\n`,
+  'sa.key': pki.serviceAccountKeyPem,
+  'sa.pub': pki.serviceAccountPublicPem,
+});
+
 interface Authority {
   readonly certificate: x509.X509Certificate;
   readonly keys: webcrypto.CryptoKeyPair;
