@@ -128,13 +128,6 @@ stories('a Periodic', {}, (story) => {
     await scene.untilPeriodic('failing', 'to go on', (object) => conditionOf(object, 'Stopped') === undefined);
   });
 
-  story('with a field that this version does not act on says which, and works otherwise', async (scene) => {
-    await scene.apply(periodic('ahead', 'true', { cron: rarely, history: { successful: 3 } }));
-    const ready = await scene.untilPeriodic('ahead', 'to be ready', (object) => conditionOf(object, 'Ready') === 'True');
-    expect(findCondition(ready.status?.conditions, 'Unsupported')).toMatchObject({ status: 'True', reason: 'FieldsIgnored' });
-    expect(findCondition(ready.status?.conditions, 'Unsupported')?.message).toContain('spec.history');
-  });
-
   story('takes its runs and their pods along when it is deleted', async (scene) => {
     await scene.apply(periodic('leaving', forever, { cron: rarely }));
     await scene.runNow('leaving', 'once');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { slotsPerPass, unsupportedFields } from './periodicPlan.ts';
+import { slotsPerPass } from './periodicPlan.ts';
 import { newPeriodic } from './testing/periodics.ts';
 import { clock, describePlans, planOf, settledAt, type PlanRow } from './testing/planTable.ts';
 
@@ -399,27 +399,5 @@ describe('planPeriodic', () => {
   ])('start by hand: $name', ({ annotations, status, want }) => {
     const periodic = newPeriodic({ annotations, status, spec: { suspend: true } });
     expect(planOf(periodic, { runs: [{ slot: clock('00:00:00') }], now: '00:01:00' }).manual?.token).toBe(want);
-  });
-
-  it('names what it does not act on', () => {
-    const { spec } = newPeriodic({
-      spec: {
-        jitter: '1m',
-        concurrencyPolicy: 'Queue',
-        missedRuns: { policy: 'All', limit: 3, spacing: '1m' },
-        stopAfter: { consecutiveFailures: 3 },
-        retry: { attempts: 1 },
-        history: {},
-      },
-    });
-    const fields = unsupportedFields(spec).map((field) => field.split(' ')[0]);
-    expect(fields).toEqual(['history']);
-    expect(
-      unsupportedFields(
-        newPeriodic({
-          spec: { timeZone: 'Europe/Zurich', dst: { gap: 'Skip' }, concurrencyPolicy: 'Allow', maxConcurrency: 2, suspend: false },
-        }).spec,
-      ),
-    ).toEqual([]);
   });
 });

@@ -270,8 +270,3 @@ function intervalDue({ periodic, runs, ended }: View, { from, periodMs }: Interv
   const settledMs = timeMs(periodic.status?.lastScheduleTime) ?? -Infinity;
   return { slotMs: Math.max(Math.floor((baseMs + periodMs) / 1000) * 1000, settledMs + 1000), endedMs };
 }
-
-/** What spec asks for and this version does not do, by field. */
-export function unsupportedFields({ history }: Periodic['spec']): readonly string[] {
-  return history === undefined ? [] : ['history'];
-}

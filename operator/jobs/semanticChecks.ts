@@ -5,7 +5,6 @@
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { PluginConfig } from '../../crds/v1/pluginConfig.ts';
 import type { ProwJob, ProwJobSpec } from '../../crds/v1/prowJob.ts';
-import { unsupportedFields } from './periodicPlan.ts';
 import { buildRun } from './periodicRun.ts';
 import { resolvePlugins } from './pluginResolution.ts';
 import { specProblem } from './podBuilder.ts';
@@ -34,11 +33,6 @@ export function checkPeriodic(periodic: Periodic): readonly SemanticProblem[] {
     ...(parsed.ok ? [] : parsed.problems),
     ...(template === undefined ? [] : [problemAt(`spec.jobTemplate.${template.field}`, template)]),
     ...ignoredDecoration('spec.jobTemplate.spec', periodic.spec.jobTemplate.spec),
-    ...unsupportedFields(periodic.spec).map((unsupported): SemanticProblem => {
-      const [field = '', ...value] = unsupported.split(' ');
-      const what = value.length === 0 ? '' : `${value.join(' ')}: `;
-      return { path: `spec.${field}`, message: `${what}accepted, but not carried out by this version`, severity: 'warning' };
-    }),
   ];
 }
 

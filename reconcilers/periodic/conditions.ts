@@ -4,7 +4,7 @@ import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { SlotDecision } from '../../operator/jobs/periodicDecisions.ts';
 import { graceMs } from '../../operator/jobs/periodicDesk.ts';
 import { isStopped } from '../../operator/jobs/periodicHolds.ts';
-import { unsupportedFields, type PeriodicPlan } from '../../operator/jobs/periodicPlan.ts';
+import type { PeriodicPlan } from '../../operator/jobs/periodicPlan.ts';
 import { stamp, timeMs } from '../../operator/jobs/times.ts';
 import { findCondition, removeCondition, setCondition } from '../../operator/runtime/conditions.ts';
 import { messageOf } from '../../operator/runtime/errors.ts';
@@ -34,7 +34,6 @@ export interface PassResult {
 export function conditionsOf(scope: PeriodicScope, { plan, outcome, failures }: PassResult): readonly Condition[] {
   const { periodic, nowMs } = scope;
   const trouble = troubleOf(scope, outcome);
-  const unsupported = unsupportedFields(periodic.spec);
   const keepsHolds = plan.isUnfinished === true;
   const wanted: readonly Wanted[] = [
     ['Ready', trouble === undefined ? ready(scope) : { status: 'False', reason: trouble.reason, message: trouble.message }],
@@ -43,7 +42,8 @@ export function conditionsOf(scope: PeriodicScope, { plan, outcome, failures }: 
     ['Stalled', trouble?.passes === false ? { status: 'True', reason: trouble.reason, message: trouble.message } : undefined],
     ['Suspended', suspended(periodic, nowMs) ?? (keepsHolds ? stateOf(periodic, 'Suspended') : undefined)],
     ['Stopped', stopped(periodic, failures) ?? (keepsHolds ? stateOf(periodic, 'Stopped') : undefined)],
-    ['Unsupported', unsupported.length === 0 ? undefined : unsupportedState(unsupported)],
+    // Written by earlier releases, which did not act on every field.
+    ['Unsupported', undefined],
   ];
   const { generation } = periodic.metadata;
   return wanted.reduce<readonly Condition[]>(
@@ -92,11 +92,6 @@ function onTimeAfter(decision: SlotDecision, started: ReadonlyMap<StartedRun['de
   const lagMs = createdMs === undefined ? 0 : createdMs - decision.dueMs;
   if (lagMs <= graceMs) return asPlanned;
   return { status: 'False', reason: 'Late', message: `The slot ${slot} started ${Math.round(lagMs / 1000)} s late.` };
-}
-
-function unsupportedState(fields: readonly string[]): State {
-  const list = fields.map((field) => `spec.${field}`).join(', ');
-  return { status: 'True', reason: 'FieldsIgnored', message: `This version does not act on: ${list}. Everything else works.` };
 }
 
 function suspended({ spec }: Periodic, nowMs: number): State | undefined {
