@@ -1,5 +1,9 @@
 /** Limits on how many runs go at once, and the order in which those that wait start. */
 import { expect } from 'vitest';
+import { prowJobs } from '../../crds/resources.ts';
+import { isPodFinished } from '../../operator/jobs/podShape.ts';
+import type { Pod } from '../../operator/kube/builtin.ts';
+import { mergePatch } from '../../operator/kube/patch.ts';
 import { forever, prowJob } from './manifests.ts';
 import type { Scene } from './scene.ts';
 import { stories } from './story.ts';
@@ -13,7 +17,7 @@ const startOrder = (scene: Scene): readonly string[] =>
 const untilWaiting = (scene: Scene, name: string, reason: string): Promise<unknown> =>
   scene.untilRun(name, `to wait because of ${reason}`, ({ status }) => status?.waiting?.reason === reason);
 
-stories('limits', { settings: { prowJobs: { queueCapacities: { narrow: 1, closed: 0 } } } }, (story) => {
+stories('limits', { settings: { prowJobs: { queueCapacities: { narrow: 1, ordered: 1, closed: 0 } } } }, (story) => {
   story('of a job let its runs start one after the other: the urgent first, then the oldest', async (scene) => {
     const one = { job: 'turns', max_concurrency: 1 };
     await scene.apply(prowJob('first', forever, one));
@@ -63,6 +67,27 @@ stories('limits', { settings: { prowJobs: { queueCapacities: { narrow: 1, closed
     expect((await scene.finished('in-queue-2')).status?.state).toBe('success');
   });
 
+  story('of a queue let runs of all its jobs start in one order, and tell each its place', async (scene) => {
+    const inQueue = (job: string, priority = 0) => ({ job, priority, job_queue_name: 'ordered' });
+    await scene.apply(prowJob('holder', forever, inQueue('x')));
+    await scene.started('holder');
+    const line = [
+      ['low', inQueue('a', -1), 1],
+      ['high', inQueue('b', 7), 1],
+      ['middle', inQueue('c'), 2],
+    ] as const;
+    for (const [name, spec, place] of line) {
+      await scene.apply(prowJob(name, 'true', spec));
+      await scene.untilRun(name, `to have place ${place}`, ({ status }) => status?.waiting?.position === place);
+    }
+    // Its own job holds this one back; the others pass it.
+    await scene.apply(prowJob('blocked', 'true', { ...inQueue('x', 9), max_concurrency: 1 }));
+    await untilWaiting(scene, 'blocked', 'MaxConcurrency');
+    await scene.abort('holder', 'the story', 'make room');
+    for (const name of ['low', 'high', 'middle', 'blocked']) expect((await scene.finished(name)).status?.state).toBe('success');
+    expect(startOrder(scene)).toEqual(['holder', 'blocked', 'high', 'middle', 'low']);
+  });
+
   story('of a queue that nobody set up, or that is closed, keep a run waiting until it is aborted: it never has a pod', async (scene) => {
     await scene.apply(prowJob('nobody', 'true', { job_queue_name: 'unheard-of' }));
     await scene.apply(prowJob('closed', 'true', { job_queue_name: 'closed' }));
@@ -73,5 +98,47 @@ stories('limits', { settings: { prowJobs: { queueCapacities: { narrow: 1, closed
       expect((await scene.finished(name)).status).toMatchObject({ state: 'aborted', reason: 'Aborted' });
     }
     expect(startOrder(scene)).toEqual([]);
+  });
+});
+
+/** The most pods that could run at one instant, among those that count. */
+function mostAtOnce(scene: Scene, counts: (pod: Pod) => boolean): number {
+  const live = new Set<string>();
+  let most = 0;
+  for (const { type, object } of scene.recorder.pods) {
+    if (!scene.namespaces.includes(object.metadata.namespace ?? '') || !counts(object)) continue;
+    const uid = object.metadata.uid ?? '';
+    if (type === 'DELETED' || isPodFinished(object)) live.delete(uid);
+    else live.add(uid);
+    most = Math.max(most, live.size);
+  }
+  return most;
+}
+
+const wide = { prowJobs: { defaultClusterMaxConcurrency: 3, maxConcurrencyPerNamespace: 2 } };
+
+stories('limits of a cluster and of namespaces', { settings: wide, alone: true }, (story) => {
+  story("hold together, and whoever is in nobody else's way starts", async (scene) => {
+    const other = await scene.addNamespace(`${scene.namespace}-other`);
+    await Promise.all([1, 2].map((n) => scene.apply(prowJob(`slow-${n}`, forever, { job: `slow-${n}` }))));
+    for (const n of [1, 2]) await scene.started(`slow-${n}`);
+    await scene.apply(prowJob('held', 'true'));
+    await untilWaiting(scene, 'held', 'NamespaceLimit');
+    await scene.apply(prowJob('guest', forever), other);
+    await scene.started('guest', other);
+    await scene.apply(prowJob('second-guest', 'true'), other);
+    await scene.untilRun('second-guest', 'to wait', ({ status }) => status?.waiting?.reason === 'ClusterLimit', other);
+    for (const n of [1, 2]) await scene.abort(`slow-${n}`, 'the story', 'make room');
+    expect((await scene.finished('held')).status?.state).toBe('success');
+    expect((await scene.finished('second-guest', other)).status?.state).toBe('success');
+    const crowd = Array.from({ length: 6 }, (_, index) => `crowd-${index}`);
+    await Promise.all(crowd.flatMap((name) => [scene.namespace, other].map((where) => scene.apply(prowJob(name, 'sleep 0.1'), where))));
+    for (const name of crowd) for (const where of [scene.namespace, other]) await scene.finished(name, where);
+    await scene.client.patch(prowJobs, { namespace: other, name: 'guest' }, mergePatch({ spec: { abort: { by: 'the story' } } }));
+    await scene.finished('guest', other);
+    expect(mostAtOnce(scene, () => true)).toBe(3);
+    for (const where of [scene.namespace, other]) {
+      expect(mostAtOnce(scene, ({ metadata }) => metadata.namespace === where)).toBeLessThanOrEqual(2);
+    }
   });
 });
