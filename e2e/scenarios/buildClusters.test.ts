@@ -357,6 +357,26 @@ it('a cluster that is paused starts nothing, and lets go on what runs', async ()
   await untilSucceeded(held);
 });
 
+it('the limit of a BuildCluster holds back its own runs only, and a change of it holds at once', async () => {
+  const limit = (maxConcurrency: number | null): Promise<unknown> =>
+    home.client.patch(buildClusters, { namespace, name: 'east' }, mergePatch({ spec: { maxConcurrency } }));
+  const podsOf = (names: readonly string[]): number => east.pods.filter(({ metadata }) => names.includes(metadata.name)).length;
+  east.isFrozen = true;
+  const { metadata } = await home.client.get(buildClusters, { namespace, name: 'east' });
+  await limit(1);
+  await eventually('the limit', async () => (await statusOf('east'))?.observedGeneration === (metadata.generation ?? 0) + 1);
+  const names = await startRuns('east', 3);
+  const waiting = async (): Promise<number> =>
+    (await runsOf(names)).filter(({ status }) => status?.waiting?.reason === 'ClusterLimit').length;
+  await eventually('two to wait', async () => (await waiting()) === 2 && podsOf(names) === 1);
+  await untilSucceeded(await startRuns('west', 2));
+  await limit(2);
+  await eventually('one more to start', async () => (await waiting()) === 1 && podsOf(names) === 2);
+  east.thaw();
+  await untilSucceeded(names);
+  await limit(null);
+});
+
 it('two aliases of one cluster are told so, both, and pods are deleted once', async () => {
   await declare('east-too', east.sandbox.kubeconfig);
   await untilReady('east-too', 'True Connected');
