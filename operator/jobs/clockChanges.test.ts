@@ -390,6 +390,12 @@ describe('a release with newer time zone data', () => {
     expect(text(summerEnds)).toBe(text(summerStays));
   });
 
+  it('is read once for each name, so that thousands of schedules pay for it once', () => {
+    expect(Zone.of('Europe/Zurich')).toBe(Zone.of('Europe/Zurich'));
+    expect(Zone.of('europe/zurich')?.name).toBe('europe/zurich');
+    expect(Zone.of('Europe/Nowhere')).toBeUndefined();
+  });
+
   it('brings its rules with Node', () => {
     const zone = Zone.of('Europe/Zurich');
     expect(zone?.segmentAt(at('2026-07-01T00:00Z'))).toEqual({

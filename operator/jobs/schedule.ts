@@ -227,11 +227,10 @@ export function nextTimes(schedule: SlotSchedule, anchor: Anchor, afterMs: numbe
 
 /**
  * Remembers what was parsed, because thousands of objects share few schedules and each pass needs one. Holds at most `capacity`
- * schedules and starts over when it is full; zones are shared.
+ * schedules and starts over when it is full.
  */
 export class ScheduleCache {
   readonly #capacity: number;
-  #zones = new Map<string, ZoneRules | undefined>();
   #parsed = new Map<string, ParsedSchedule>();
 
   constructor(capacity = 25_000) {
@@ -253,17 +252,9 @@ export class ScheduleCache {
     ]);
     const known = this.#parsed.get(key);
     if (known !== undefined) return known;
-    if (this.#parsed.size >= this.#capacity) {
-      this.#parsed = new Map();
-      this.#zones = new Map();
-    }
-    const parsed = parseSchedule(spec, { zoneOf: (name) => this.#zone(name), ...(seed === undefined ? {} : { seed }) });
+    if (this.#parsed.size >= this.#capacity) this.#parsed = new Map();
+    const parsed = parseSchedule(spec, seed === undefined ? {} : { seed });
     this.#parsed.set(key, parsed);
     return parsed;
-  }
-
-  #zone(name: string): ZoneRules | undefined {
-    if (!this.#zones.has(name)) this.#zones.set(name, Zone.of(name));
-    return this.#zones.get(name);
   }
 }

@@ -26,6 +26,9 @@ const dayMs = 86_400_000;
 /** How far a segment is followed. Longer ones are cut: the cut is no change of the offset. */
 const reachDays = 400;
 const keptSegments = 64;
+/** There are about 600 names; in how many spellings is up to the users. */
+const keptZones = 2_000;
+let zones = new Map<string, Zone>();
 
 /** A zone as Node knows it. Its rules never change while the process lives. */
 export class Zone implements ZoneRules {
@@ -40,8 +43,21 @@ export class Zone implements ZoneRules {
     this.isUtc = format.resolvedOptions().timeZone === 'UTC';
   }
 
-  /** The zone of an IANA name; undefined when there is none. Bare offsets such as +02:00 are no IANA names. */
+  /**
+   * The zone of an IANA name; undefined when there is none. Bare offsets such as +02:00 are no IANA names.
+   * Zones are remembered, because a format of ICU and a search for seams cost more than all the rest of a schedule.
+   */
   static of(name: string): Zone | undefined {
+    const known = zones.get(name);
+    if (known !== undefined) return known;
+    const zone = Zone.#read(name);
+    if (zone === undefined) return undefined;
+    if (zones.size >= keptZones) zones = new Map();
+    zones.set(name, zone);
+    return zone;
+  }
+
+  static #read(name: string): Zone | undefined {
     if (!/^[A-Za-z]/.test(name)) return undefined;
     try {
       const format = new Intl.DateTimeFormat('en-US', {
