@@ -258,6 +258,18 @@ describe('slots come back', () => {
     s.cluster('ci/east', { isOpen: true });
     expect(s.woken).toEqual(['b', 'c', 'd', 'c']);
   });
+  it('when the run is being deleted before it has started', () => {
+    const s = scene({ maxConcurrency: 1 });
+    const [going, next] = [aRun({ name: 'going', createdAgoMs: 1000 }), aRun({ name: 'next' })];
+    s.add(going, next);
+    s.admission.onJob({
+      type: 'updated',
+      object: { ...going, metadata: { ...going.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } },
+    });
+    expect(s.woken).toEqual(['going', 'next']);
+    s.admission.onJob({ type: 'deleted', object: going });
+    expect(s.admission.holding).toBe(1);
+  });
   it('not while the pod of a finished run can still run', () => {
     const s = scene();
     const [holder] = busy(1) as [ProwJob];

@@ -16,7 +16,7 @@ import { isPodFinished } from '../../operator/jobs/podShape.ts';
 import { clusterOf, createdMsOf, isAbortRequested, isComplete, isOurs, statusOf } from '../../operator/jobs/runState.ts';
 import { compareRank } from '../../operator/jobs/startOrder.ts';
 import { Book, type ClusterName, type Entry, type Group, type Lane, type Pool, type Wants } from './admissionBook.ts';
-import { obstacleAt, roomOf, type Limits, type Obstacle } from './admissionLimits.ts';
+import { obstacleAt, roomOf, type Limits, type Obstacle, type Place } from './admissionLimits.ts';
 import { RankedList } from './rankedList.ts';
 
 export interface Refused extends Obstacle {
@@ -31,6 +31,17 @@ export type AdmissionVerdict = { readonly admitted: true } | Refused;
 export interface Seen<T> {
   readonly type: 'added' | 'updated' | 'deleted';
   readonly object: T;
+}
+
+/** How full a limit is. */
+export interface Usage {
+  readonly place: Place;
+  /** Runs that hold a slot there. */
+  readonly used: number;
+  /** Runs that want a slot there and have none. */
+  readonly waiting: number;
+  /** Infinity without a limit, 0 while nothing may start there. */
+  readonly room: number;
 }
 
 export interface AdmissionOptions {
@@ -68,6 +79,17 @@ export class Admission {
     return this.#holders;
   }
 
+  /** Every limit that counts a run now. */
+  usage(): readonly Usage[] {
+    const { limits } = this.#options;
+    return [...this.#book.pools].map(({ place, holders, waiting }) => ({
+      place,
+      used: holders,
+      waiting: waiting.size,
+      room: roomOf(place, limits),
+    }));
+  }
+
   /**
    * Begins to grant slots. Until then the ledger only learns: a follower must not hand out what the leader gives to others, and the
    * order in which a first list arrives must not matter. Called again, it does nothing.
@@ -86,7 +108,8 @@ export class Admission {
     const entry = known === undefined || known.provisional ? this.#adopt(object, known) : known;
     const { state } = statusOf(object);
     entry.pending = !gone && state === 'pending';
-    entry.wants = !gone && state === 'triggered' && !isAbortRequested(object);
+    // One that is being deleted is not looked at any more: it would keep a slot for as long as somebody's finalizer holds it.
+    entry.wants = !gone && state === 'triggered' && !isAbortRequested(object) && object.metadata.deletionTimestamp === undefined;
     if (!entry.wants) entry.granted = false;
     this.#settle(entry);
     // What was guessed from its pod may have been counted elsewhere.
