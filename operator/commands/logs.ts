@@ -14,6 +14,7 @@ import { ownerOf } from '../jobs/podOwner.ts';
 import { clusterOf, isComplete, statusOf } from '../jobs/runState.ts';
 import { pods, type Pod } from '../kube/builtin.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { ApiError } from '../kube/errors.ts';
 import { realClock } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import { UsageError } from './manifestFiles.ts';
@@ -102,6 +103,8 @@ async function printPod(client: KubeClient, pod: Pod, { container, follow }: Log
     return exitCodes.ok;
   } catch (error) {
     if (stop.signal.aborted) return exitCodes.interrupted;
+    if (error instanceof ApiError && error.code === 400)
+      throw new ClusterError(`there is no log yet: ${error.status.message ?? error.message}`);
     throw error;
   } finally {
     process.off('SIGINT', onInterrupt);

@@ -5,7 +5,7 @@ import type { Container, Pod } from '../kube/builtin.ts';
 import { attemptsOf, nodeOf } from './attempts.ts';
 import type { Node, RunEvidence } from './evidence.ts';
 import { containersOf } from './podWords.ts';
-import { sentence, span } from './words.ts';
+import { listed, sentence, span } from './words.ts';
 import { timeMs } from '../jobs/times.ts';
 
 /** Which container was killed for its memory, what it was allowed, and its exit code. */
@@ -52,28 +52,42 @@ function limitLine({ name, resources }: NamedContainer): string {
     : `Container ${name} has no memory limit of its own: the pod, its namespace or its node ran out.`;
 }
 
-/** For each attempt that was evicted: the node, its own words, and what the node is short of now. */
-export function evictionLines(seen: RunEvidence): readonly string[] {
-  return attemptsOf(seen)
-    .filter(({ cause }) => cause === 'Evicted')
-    .flatMap((attempt) => [...podWords(seen, attempt), ...nodeLines(seen, attempt, (node) => pressures(node, seen.nowMs))])
-    .filter(isFirst);
-}
+/** For the attempts that were evicted: what the node said, and what it is short of now. */
+export const evictionLines = (seen: RunEvidence): readonly string[] => causeLines(seen, new Set(['Evicted']), pressures);
 
-/** For each attempt that lost its node: what is known of the node now. */
-export function lostNodeLines(seen: RunEvidence): readonly string[] {
-  return attemptsOf(seen)
-    .filter(({ cause }) => cause === 'NodeLost' || cause === 'NodeRejected')
-    .flatMap((attempt) => [...podWords(seen, attempt), ...nodeLines(seen, attempt, (node) => readiness(node, seen.nowMs))])
-    .filter(isFirst);
+/** For the attempts that lost their node: what was said, and what is known of the node now. */
+export const lostNodeLines = (seen: RunEvidence): readonly string[] => causeLines(seen, new Set(['NodeLost', 'NodeRejected']), readiness);
+
+function causeLines(
+  seen: RunEvidence,
+  causes: ReadonlySet<string>,
+  describe: (node: Node, nowMs: number) => readonly string[],
+): readonly string[] {
+  const attempts = attemptsOf(seen).filter(({ cause }) => cause !== undefined && causes.has(cause));
+  const said = new Map<string, number[]>();
+  for (const attempt of attempts) {
+    const words = podWords(seen, attempt);
+    if (words !== undefined) said.set(words, [...(said.get(words) ?? []), attempt.number]);
+  }
+  const lines = [...said].map(([words, numbers]) => {
+    const which = numbers.length === 1 ? 'attempt' : 'attempts';
+    return `Of ${which} ${listed(numbers.map(String))} the node said: ${words}`;
+  });
+  return [...lines, ...attempts.flatMap((attempt) => nodeLines(seen, attempt, (node) => describe(node, seen.nowMs)))].filter(isFirst);
 }
 
 const isFirst = (line: string, at: number, lines: readonly string[]): boolean => lines.indexOf(line) === at;
 
-function podWords({ pods }: RunEvidence, { number, pod_name: name }: Attempt): readonly string[] {
-  const status = pods.get(name)?.status;
-  const words = status?.message ?? status?.conditions?.find(({ type }) => type === 'DisruptionTarget')?.message;
-  return words === undefined || words === '' ? [] : [`Of attempt ${number} the node said: ${sentence(words)}`];
+/** What the node, or whoever removed the pod, said of it; undefined where status repeats that already. */
+function podWords({ run, pods }: RunEvidence, { pod_name: name }: Attempt): string | undefined {
+  const words = wordsOf(pods.get(name));
+  const { attempts = [], description = '' } = run.status ?? {};
+  return words === '' || (attempts.length < 2 && description.includes(words)) ? undefined : sentence(words);
+}
+
+function wordsOf(pod: Pod | undefined): string {
+  const disruption = pod?.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+  return (pod?.status?.message ?? disruption?.message ?? '').trim();
 }
 
 function nodeLines(seen: RunEvidence, attempt: Attempt, describe: (node: Node) => readonly string[]): readonly string[] {

@@ -9,7 +9,7 @@ import { overdueMs } from '../jobs/periodicHealth.ts';
 import { exclusionAt, isSuspended, releasedFrom } from '../jobs/periodicHolds.ts';
 import { parseSchedule, scheduleSeed, type Schedule } from '../jobs/schedule.ts';
 import { forecast } from '../jobs/slotForecast.ts';
-import { timeMs } from '../jobs/times.ts';
+import { stamp, timeMs } from '../jobs/times.ts';
 import { holding } from './conditions.ts';
 import type { PeriodicEvidence } from './evidence.ts';
 import type { Explanation, Finding, Section } from './explanation.ts';
@@ -220,12 +220,16 @@ function slotsSection({ periodic, nowMs }: PeriodicEvidence, schedule: Schedule 
   if (schedule?.kind !== 'slots') return { lines: [] };
   const planned = { periodic, schedule, anchor: anchorOf(periodic, schedule, nowMs) };
   const { slots } = forecast(planned, { fromMs: nowMs, toMs: nowMs + horizonMs }, shownSlots);
-  const lines = slots.map(({ slotMs, startMs, notes }) => {
+  const zone = periodic.spec.timeZone;
+  const lines = slots.map(({ slotMs, startMs, offsetMs, notes }) => {
+    const local = zone === undefined ? '' : `, ${stamp(slotMs + offsetMs).slice(11, 16)} in ${zone}`;
     const jitter = startMs === undefined || startMs === slotMs ? '' : `, starts ${span(startMs - slotMs)} later (jitter)`;
-    return `${moment(slotMs, nowMs)}${jitter}${notes.length === 0 ? '' : `: ${notes.join('; ')}`}`;
+    return `${moment(slotMs, nowMs)}${local}${jitter}${notes.length === 0 ? '' : `: ${notes.join('; ')}`}`;
   });
-  return { title: `Next slots of ${schedule.text}`, lines };
+  return { title: `Next slots of ${writtenSchedule(periodic)}`, lines };
 }
+
+const writtenSchedule = ({ spec }: Periodic): string => (spec.crons ?? [spec.cron ?? '']).map((cron) => `"${cron}"`).join(' and ');
 
 function waitingSection(periodic: Periodic, nowMs: number): Section {
   const lines = (periodic.status?.waiting ?? []).map(({ slot, reason, attempt, notBefore }) => {

@@ -24,7 +24,7 @@ export function explainRun(seen: RunEvidence): Explanation {
       { lines: [aboutLine(seen), ...finding.lines] },
       ...(finding.sections ?? []),
       attemptsSection(seen),
-      eventsSection(seen.events, seen.nowMs),
+      eventsSection(seen, finding.lines),
     ],
     actions: finding.actions,
     unread: seen.unread,
@@ -50,15 +50,29 @@ function aboutLine({ run }: RunEvidence): string {
   return `A ${type} run of the job "${job}"${what}${where}.`;
 }
 
-const newestEvents = 6;
+const newestEvents = 5;
 
-function eventsSection(events: RunEvidence['events'], nowMs: number): Section {
-  const lines = events.slice(-newestEvents).map(({ lastMs, about, reason, note, count }) => {
+/** Progress that status and the table of attempts tell better. */
+const plain: ReadonlySet<string> = new Set(['Scheduled', 'Pulling', 'Pulled', 'Created', 'Started', 'Killing']);
+
+/** What was said, without what the lines above say already. */
+function eventsSection({ events, nowMs, run }: RunEvidence, lines: readonly string[]): Section {
+  const known = [run.status?.description, run.status?.waiting?.message, ...lines].filter((text) => text !== undefined);
+  const causes = new Set<string | undefined>(run.status?.attempts?.map(({ cause }) => cause));
+  const telling = events.filter(
+    ({ about, reason, note }) =>
+      !plain.has(reason) && !known.some((text) => text.includes(note.trim())) && !(about.startsWith('ProwJob ') && causes.has(reason)),
+  );
+  const shown = telling.slice(-newestEvents).map(({ lastMs, about, reason, note, count }) => {
     const times = count > 1 ? ` (${count} times)` : '';
-    return `${relative(lastMs, nowMs)}: ${about}: ${reason}${times}: ${sentence(note)}`;
+    return `${relative(lastMs, nowMs)}: ${about}: ${reason}${times}: ${shortened(sentence(note))}`;
   });
-  return { title: 'Events', lines };
+  return { title: 'Events', lines: shown };
 }
+
+const longestNote = 200;
+
+const shortened = (text: string): string => (text.length <= longestNote ? text : `${text.slice(0, longestNote)}…`);
 
 function notOurs({ run }: RunEvidence): Finding {
   const { agent = '' } = run.spec;

@@ -76,7 +76,7 @@ function exitCode(seen: RunEvidence): string {
 
 const lastNode = (seen: RunEvidence): string => {
   const node = attemptsOf(seen).at(-1)?.node;
-  return node === undefined ? '' : ` from node ${node}`;
+  return node === undefined ? '' : ` on node ${node}`;
 };
 
 /** An infrastructure cause that ended the run: no further attempt was allowed, or made. */
@@ -169,12 +169,12 @@ const ends: Readonly<Record<RunReason, (seen: RunEvidence) => End>> = {
     lines: memoryLines(seen),
     actions: ['Raise resources.limits.memory of the container in the job, or make it need less.', readLog(seen), againLatest(seen)],
   }),
-  Evicted: lostTo('Its pod was evicted{node}.', evictionLines),
-  Preempted: lostTo('Its pod had to make room for a more important one{node}.'),
-  NodeLost: lostTo('The node of its pod went away{node}.', lostNodeLines),
-  NodeRejected: lostTo('A node did not take its pod{node}.', lostNodeLines),
-  PodDeleted: lostTo('Somebody deleted its pod{node}.'),
-  PodVanished: lostTo('Its pod disappeared before anybody saw its end{node}.'),
+  Evicted: lostTo('Its pod{node} was evicted.', evictionLines),
+  Preempted: lostTo('Its pod{node} had to make room for a more important one.'),
+  NodeLost: lostTo('The node of its pod went away.', lostNodeLines),
+  NodeRejected: lostTo('A node did not take its pod.', lostNodeLines),
+  PodDeleted: lostTo('Its pod{node} was deleted by somebody.'),
+  PodVanished: lostTo('Its pod{node} disappeared before anybody saw its end.'),
   ImagePullFailed: (seen) => ({
     headline: 'An image of its pod could not be had, so the test never ran.',
     actions: [

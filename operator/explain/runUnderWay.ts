@@ -110,8 +110,7 @@ function dueLine({ run, nowMs }: RunEvidence, kind: DeadlineKind, sinceMs: numbe
   const deadline = deadlineOf(run.spec, kind);
   const endMs = sinceMs + deadline.ms;
   if (!Number.isFinite(endMs)) return `No deadline holds for this: ${deadline.text}.`;
-  const left = endMs > nowMs ? `${span(endMs - nowMs)} left` : 'it is over';
-  return `It may go on until ${moment(endMs, nowMs)}: ${left}. That is the ${kind} deadline ${deadline.text}; then ${outcome}.`;
+  return `It may go on until ${moment(endMs, nowMs)}, the ${kind} deadline ${deadline.text}. Then ${outcome}.`;
 }
 
 function unscheduled(seen: RunEvidence, pod: Pod): Finding {

@@ -7,7 +7,7 @@ import { competitionFor, isLimit, type Competition, type LimitReason } from './c
 import { deadlineOf } from './deadlineWords.ts';
 import type { RunEvidence } from './evidence.ts';
 import type { Finding } from './explanation.ts';
-import { counted, moment, relative, sentence, someOf, span } from './words.ts';
+import { counted, moment, relative, sentence, someOf } from './words.ts';
 
 export function explainWaiting(seen: RunEvidence, waiting: ProwJobWaiting): Finding {
   const { reason } = waiting;
@@ -31,16 +31,15 @@ export function waitTimes({ run, nowMs }: RunEvidence): readonly string[] {
   const attemptMs = timeMs(statusOf(run).attempts?.at(-1)?.started);
   const deadline = deadlineOf(run.spec, 'queue');
   const endMs = (attemptMs ?? createdMs) + deadline.ms;
-  const left = endMs > nowMs ? `${span(endMs - nowMs)} left` : 'it is over';
   return [
     `Created ${moment(createdMs, nowMs)}.`,
-    `It may wait until ${moment(endMs, nowMs)}: ${left}. That is the queue deadline ${deadline.text}; then it ends with QueueTimeout.`,
+    `It may wait until ${moment(endMs, nowMs)}, the queue deadline ${deadline.text}. Then it ends with QueueTimeout.`,
   ];
 }
 
 const limitWords: Readonly<Record<LimitReason, (run: ProwJob) => string>> = {
   MaxConcurrency: ({ spec }) =>
-    `the job "${spec.job}" has all ${spec.max_concurrency ?? 0} of the runs that it may have at once (spec.max_concurrency)`,
+    `the job "${spec.job}" may have only ${counted(spec.max_concurrency ?? 0, 'run')} at a time (spec.max_concurrency)`,
   QueueFull: ({ spec }) => `the queue "${spec.job_queue_name ?? ''}" is full (spec.job_queue_name)`,
   NamespaceLimit: ({ metadata }) => `the namespace ${metadata.namespace ?? ''} has all the runs that it may have at once`,
   ClusterLimit: (run) => `the build cluster "${clusterOf(run)}" has all the runs that it may have at once`,
@@ -54,7 +53,10 @@ function limited(seen: RunEvidence, { message, position }: ProwJobWaiting, reaso
   return {
     code: reason,
     headline: `It waits to start: ${limitWords[reason](run)}.`,
-    lines: [...(message === undefined ? [] : [`The operator says: ${sentence(message)}`]), ...waitTimes(seen)],
+    lines: [
+      ...(message === undefined || reason === 'MaxConcurrency' ? [] : [`The operator says: ${sentence(message)}`]),
+      ...waitTimes(seen),
+    ],
     sections: [
       {
         title: holders.length === 0 ? 'Who has the places' : `Who has the places: ${counted(holders.length, 'run')}`,
@@ -91,10 +93,10 @@ const nameFrom = ({ metadata }: ProwJob, { metadata: own }: ProwJob): string =>
 function turnLines({ run }: RunEvidence, { queue, position }: Competition, written: number | undefined): readonly string[] {
   if (position === 0) return written === undefined ? [] : [`Number ${written} when the operator last wrote it.`];
   const ahead = queue.slice(0, position - 1).map((other) => nameFrom(other, run) + urgency(other, run));
-  if (ahead.length === 0)
-    return [
-      `It is the first of ${counted(queue.length, 'run')} that wait${queue.length === 1 ? 's' : ''}: it starts when a place is free.`,
-    ];
+  if (ahead.length === 0) {
+    const who = queue.length === 1 ? 'It is the only one that waits' : `It is the first of ${queue.length} that wait`;
+    return [`${who}: it starts when a place is free.`];
+  }
   return [`It is number ${position} of ${queue.length} that wait. Before it:`, ...someOf(ahead).map((line) => `  ${line}`)];
 }
 
@@ -105,7 +107,7 @@ function urgency(other: ProwJob, run: ProwJob): string {
 
 function limitActions(run: ProwJob, reason: LimitReason, holders: readonly ProwJob[]): readonly string[] {
   const [holder] = holders;
-  const inNamespace = holder === undefined ? '' : ` -n ${holder.metadata.namespace ?? ''}`;
+  const inNamespace = holder === undefined ? '' : `-n ${holder.metadata.namespace ?? ''} `;
   const raise: Readonly<Record<LimitReason, string>> = {
     MaxConcurrency: 'Allow more at once: max_concurrency in the job, for its next runs. A run itself never changes.',
     QueueFull: `Ask the administrator of the operator for more places (prowJobs.queueCapacities, "${run.spec.job_queue_name ?? ''}").`,
@@ -118,7 +120,7 @@ function limitActions(run: ProwJob, reason: LimitReason, holders: readonly ProwJ
   };
   return [
     'Wait: it starts by itself as soon as a place is free and its turn has come.',
-    ...(holder === undefined ? [] : [`End a run that holds a place: prow-operator abort ${holder.metadata.name}${inNamespace}`]),
+    ...(holder === undefined ? [] : [`End a run that holds a place: prow-operator abort ${inNamespace}${holder.metadata.name}`]),
     raise[reason],
     'If this one is urgent: create it again with a higher spec.priority.',
   ];
