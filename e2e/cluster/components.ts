@@ -43,6 +43,8 @@ const argumentBuilders: Readonly<Record<ComponentName, (plan: Plan) => readonly 
       'use-service-account-credentials': true,
       'leader-elect': false,
       'flex-volume-plugin-dir': at.volumePlugins,
+      // A node that is silent so long is lost. The kubelet speaks every 5 s; by default nearly a minute is waited, and tests would wait too.
+      'node-monitor-grace-period': '30s',
     });
   },
   'kube-scheduler': (plan) => {

@@ -32,6 +32,8 @@ export interface Stage {
   readonly replicas?: number;
   /** The stories disturb each other, so they run one after the other. */
   readonly alone?: boolean;
+  /** What they need is not there. */
+  readonly skip?: boolean;
 }
 
 const storyTimeoutMs = 120_000;
@@ -41,7 +43,7 @@ const installTimeoutMs = 180_000;
 export const uniqueName = (prefix: string): string => `${prefix}-${randomBytes(4).toString('hex')}`;
 
 export function stories(about: string, stage: Stage, tell: (story: Story) => void): void {
-  describe(`${about} (${targetName()})`, { concurrent: stage.alone !== true }, () => {
+  describe.skipIf(stage.skip === true)(`${about} (${targetName()})`, { concurrent: stage.alone !== true }, () => {
     let installation: Installation;
     let recorder: Recorder;
     const undo: (() => Promise<void>)[] = [];
