@@ -174,6 +174,20 @@ describe('ConnectedClusters', () => {
     expect(clusters.caches().map(({ alias, namespace }) => `${namespace}/${alias}`)).toEqual(['/default', 'ci/gpu']);
   });
 
+  it('has looked at every cluster after a while, on a replica that nobody waits on as well', async () => {
+    const { clusters, clock } = await open((begun) => {
+      begun.declare('gpu');
+      begun.declare('slow');
+      begun.prepare = (host, api) => {
+        if (host === 'slow') api.call = ({ signal }) => silence(signal);
+      };
+    });
+    expect(clusters.store.hasSynced).toBe(false);
+    await clock.advance(2_000);
+    await scene.settle();
+    expect(clusters.store.hasSynced).toBe(true);
+  });
+
   it('gives an alias to the oldest object that names it, and to the next when that goes', async () => {
     const { clusters } = await open((begun) => {
       begun.declare('new', { alias: 'gpu' }, '2026-02-01T00:00:00Z');
@@ -182,7 +196,12 @@ describe('ConnectedClusters', () => {
     expect(clusters.limitOf('gpu', 'ci')).toBe(1);
     expect(clusters.report({ namespace: 'ci', name: 'new' })).toMatchObject({ aliasOf: 'old' });
     expect(clusters.report({ namespace: 'ci', name: 'old' })).not.toHaveProperty('aliasOf');
+    // Whoever has no alias can hide no cluster that is down.
+    scene.secrets.change('old', 'clusters: []');
+    await scene.settle();
+    expect(await scene.metrics.value('prow_build_cluster_up', { job_namespace: 'ci', cluster: 'gpu' })).toBe(0);
     scene.remove('old');
+    expect(await scene.metrics.value('prow_build_cluster_up', { job_namespace: 'ci', cluster: 'gpu' })).toBe(1);
     expect(clusters.limitOf('gpu', 'ci')).toBe(0);
     expect(scene.look('gpu')).toBe('ready');
   });

@@ -130,7 +130,11 @@ export class ConnectedClusters implements Clusters {
     const { declared } = this.#options;
     const end = declared.store.subscribe(({ type, object }) => this.#follow(type === 'deleted' ? undefined : object, keyOf(object)));
     for (const cluster of declared.store.list()) this.#follow(cluster, keyOf(cluster));
-    await aborted(signal);
+    // A replica that follows is ready as well once it has looked, although nobody waits for it there.
+    const look = this.synced(signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+    await Promise.all([look, aborted(signal)]);
     end();
     for (const member of this.#members.values()) member.close();
     for (const timer of this.#removed.values()) timer.cancel();
@@ -297,8 +301,10 @@ export class ConnectedClusters implements Clusters {
     return true;
   }
 
+  /** Of those that have their alias: a name that is taken is a fault of its object and says nothing of a cluster. */
   #figures(): readonly ClusterFigures[] {
-    return [...this.#members.values()].map((member) => ({ ...placeOf(member.cluster), ...member.figures() }));
+    const holders = [...this.#aliases.values()].flatMap((aliases) => [...aliases.values()]);
+    return holders.map((member) => ({ ...placeOf(member.cluster), ...member.figures() }));
   }
 
   #emit(change: ClusterChange): void {
