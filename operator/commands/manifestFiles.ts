@@ -10,6 +10,8 @@ export class UsageError extends Error {}
 const standardInput = '-';
 const chartFile = 'Chart.yaml';
 const manifestFile = /\.(ya?ml|json)$/;
+/** What every Kubernetes object says somewhere. A text without it is values, settings or a package, and no manifest with a slip. */
+const objectField = /(^|[\s{,"'])(apiVersion|kind)["']?\s*:/;
 
 /**
  * The text of every manifest that the names stand for. `command` is what a hint about a Helm chart names.
@@ -25,11 +27,21 @@ async function sourcesAt(name: string, command: string): Promise<readonly Source
     if (!(await stat(name)).isDirectory()) return [{ file: name, text: await readFile(name, 'utf8') }];
     const found = await manifestsBelow(name, command);
     if (found.length === 0) throw new UsageError(`${name} has no .yaml, .yml or .json file in it`);
-    return await Promise.all(found.map(async (file) => ({ file, text: await readFile(file, 'utf8') })));
+    const sources = await Promise.all(found.map(async (file) => ({ file, text: await readFile(file, 'utf8') })));
+    const manifests = sources.filter(holdsObjects);
+    if (manifests.length === 0) throw new UsageError(`${name} has no file with a Kubernetes object in it`);
+    return manifests;
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${name} cannot be read: ${(error as Error).message}`);
   }
+}
+
+/** Beside manifests lie other files. One that was named on the command line is read whatever it holds. */
+function holdsObjects({ file, text: content }: SourceFile): boolean {
+  if (objectField.test(content)) return true;
+  process.stderr.write(`${file} holds no Kubernetes object (no apiVersion, no kind) and was left out\n`);
+  return false;
 }
 
 /** A directory stands for the manifests in it, at any depth. The templates of a Helm chart are none before they are rendered. */

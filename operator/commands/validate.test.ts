@@ -62,6 +62,37 @@ const rows: readonly Row[] = [
     out: ['2 checked, 1 of other groups skipped in 3 files, 0 errors, 0 warnings'],
   },
   {
+    name: 'a directory, with values and settings beside the manifests: left out, and it says so',
+    files: {
+      'd/a.yaml': good,
+      'd/settings.yaml': 'prowJobs: {maxConcurrency: 1}\n# kind of a setting\n',
+      'd/package.json': '{"name":"x"}',
+    },
+    args: ['d'],
+    code: 0,
+    out: ['1 checked in 1 file, 0 errors, 0 warnings'],
+    err: 'd/settings.yaml holds no Kubernetes object (no apiVersion, no kind) and was left out',
+  },
+  {
+    name: 'an object in a directory that lost its apiVersion, in JSON: refused',
+    files: { 'd/a.json': '{"kind":"ProwJob","metadata":{"name":"a"},"spec":{}}' },
+    args: ['d'],
+    code: 1,
+  },
+  {
+    name: 'a directory with nothing but values and settings',
+    files: { 'd/values.yaml': 'replicas: 1\n' },
+    args: ['d'],
+    code: 2,
+    err: 'd has no file with a Kubernetes object in it',
+  },
+  {
+    name: 'a file by its name that holds no object: refused',
+    files: { 'settings.yaml': 'prowJobs: {maxConcurrency: 1}\n' },
+    args: ['settings.yaml'],
+    code: 1,
+  },
+  {
     name: 'an unknown field',
     files: { 'a.yaml': good.replace('job: unit', 'job: unit\n  max_concurency: 1') },
     args: ['a.yaml'],
