@@ -1,15 +1,16 @@
 /**
- * Whatever happens to a run and its pods, in whatever order: a complete run never changes, an accepted abort starts no pod, no two pods run
- * at a time, nothing is written twice, and the run ends by a time that can be computed when it is made.
+ * Whatever happens to a run and its pods, in whatever order: a complete run never changes, no pod is started once an abort was accepted or
+ * a newer run has taken its place, no two pods run at a time, nothing is written twice, and the run ends by a time that can be computed
+ * when it is made.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { ProwJobSpec } from '../../crds/v1/prowJob.ts';
+import { supersedePolicies, type ProwJobSpec } from '../../crds/v1/prowJob.ts';
 import { isPodFinished } from '../../operator/jobs/podShape.ts';
 import { defaultPolicy } from '../../operator/jobs/policy.ts';
 import { stamp } from '../../operator/jobs/times.ts';
 import type { Pod, PodStatus } from '../../operator/kube/builtin.ts';
-import { nowMs, podSpec } from './testing/builders.ts';
+import { nowMs, podSpec, refs } from './testing/builders.ts';
 import { Life, type Answer } from './testing/life.ts';
 
 type Report = 'accepted' | 'running' | 'succeeded' | 'failed' | 'evicted' | 'oom' | 'unknown' | 'rejected' | 'noImage' | 'preempted';
@@ -17,7 +18,7 @@ type Report = 'accepted' | 'running' | 'succeeded' | 'failed' | 'evicted' | 'oom
 type Step =
   | { readonly do: 'report'; readonly what: Report }
   | { readonly do: 'remove'; readonly isForced: boolean }
-  | { readonly do: 'sweep' | 'abort' | 'restart' | 'outage' }
+  | { readonly do: 'sweep' | 'abort' | 'restart' | 'outage' | 'push' }
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'answer'; readonly what: Answer }
   | { readonly do: 'settings'; readonly maxRevivals: number };
@@ -40,6 +41,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('remove' as const), isForced: fc.boolean() }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('sweep' as const, 'restart' as const, 'outage' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('abort' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('push' as const) }) },
   {
     weight: 5,
     arbitrary: fc.record({
@@ -57,8 +59,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('settings' as const), maxRevivals: fc.nat(4) }) },
 );
 
-const spec: fc.Arbitrary<Partial<ProwJobSpec>> = fc.record(
+const anySpec: fc.Arbitrary<Partial<ProwJobSpec>> = fc.record(
   {
+    supersede: fc.constantFrom(...supersedePolicies),
     max_concurrency: fc.nat(2),
     error_on_eviction: fc.boolean(),
     retry: fc.record(
@@ -74,6 +77,11 @@ const spec: fc.Arbitrary<Partial<ProwJobSpec>> = fc.record(
   },
   { requiredKeys: [] },
 );
+
+/** Half of them are presubmits, which a newer run may supersede. */
+const spec: fc.Arbitrary<Partial<ProwJobSpec>> = fc
+  .tuple(fc.boolean(), anySpec)
+  .map(([isPresubmit, parts]) => (isPresubmit ? { ...parts, type: 'presubmit' as const, refs } : parts));
 
 function statusOf(what: Report, atMs: number, { status: before }: Pod): PodStatus {
   const startTime = before?.startTime ?? stamp(atMs);
@@ -115,6 +123,10 @@ async function play(life: Life, step: Step): Promise<void> {
       life.away = !life.away;
       life.wake();
       return;
+    case 'push':
+      life.hasNewer = !life.hasNewer;
+      life.wake();
+      return;
     case 'settings':
       life.policy = { ...defaultPolicy, prowJobs: { ...defaultPolicy.prowJobs, maxRevivals: step.maxRevivals } };
       life.wake();
@@ -138,6 +150,7 @@ const attemptMs = 24 * hourMs + 300_000 + hourMs + 100 * hourMs + 300_000 + 120_
 it('a run lives and ends as promised, whatever happens', { timeout: 120_000 }, async () => {
   let ends = 0;
   let retries = 0;
+  let superseded = 0;
   await fc.assert(
     fc.asyncProperty(spec, fc.array(step, { maxLength: 30 }), async (parts, steps) => {
       const life = new Life(parts);
@@ -166,11 +179,13 @@ it('a run lives and ends as promised, whatever happens', { timeout: 120_000 }, a
       expect(life.pods.filter((pod) => !isPodFinished(pod) && pod.metadata.deletionTimestamp === undefined)).toEqual([]);
       expect(life.faults).toEqual([]);
       ends += 1;
+      superseded += life.run.status?.reason === 'Superseded' ? 1 : 0;
       retries += (life.run.status?.attempts?.length ?? 0) > 1 ? 1 : 0;
     }),
-    { numRuns: 400 },
+    { numRuns: 800 },
   );
   // The histories are worth something.
-  expect(ends).toBe(400);
+  expect(ends).toBe(800);
   expect(retries).toBeGreaterThan(50);
+  expect(superseded).toBeGreaterThan(40);
 });

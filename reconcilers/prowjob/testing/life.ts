@@ -18,8 +18,10 @@ import { FakeClock } from '../../../operator/runtime/testing/fakeClock.ts';
 import { RecordingLogger } from '../../../operator/runtime/testing/recordingLogger.ts';
 import { Admission } from '../admission.ts';
 import { ProwJobReconciler } from '../reconciler.ts';
-import { aRun, nowMs } from './builders.ts';
+import { aRun, nowMs, presubmit } from './builders.ts';
 import { limitsOf } from './limits.ts';
+
+const newerRun = presubmit({ name: 'newer', createdAgoMs: -1000 });
 
 /** What becomes of the next creations of pods. */
 export type Answer = 'ok' | 'quota' | 'invalid' | 'lost' | 'reset';
@@ -37,6 +39,8 @@ export class Life {
   readonly faults: string[] = [];
   answer: Answer = 'ok';
   away = false;
+  /** A newer run of the same presubmit is there. */
+  hasNewer = false;
   policy: JobPolicy = defaultPolicy;
   /** When the reconciler wants to look again; undefined: at the next change. */
   dueMs: number | undefined = 0;
@@ -151,7 +155,7 @@ export class Life {
       client: { get: (_type: unknown, key: ObjectKey) => Promise.resolve(this.#pods.get(key) as never) },
     };
     return new ProwJobReconciler({
-      jobs: { get: () => this.#run, byIndex: () => [] },
+      jobs: { get: () => this.#run, byIndex: () => (this.hasNewer ? [this.#run, newerRun] : [this.#run]) },
       writer: { patchStatus: (_key, body) => this.#patchStatus(body) },
       clusters: { get: () => (this.away ? { state: 'unavailable', message: 'away' } : { state: 'ready', access }) } as never,
       admission,
@@ -185,6 +189,8 @@ export class Life {
     if (earlier.some(({ cause }, index) => cause !== undefined && later[index]?.cause !== cause)) {
       this.faults.push('the recorded end of an attempt changed');
     }
+    if (before?.state === 'aborted' && after.state !== 'aborted') this.faults.push('an aborted run came back');
+    if (before?.superseded_by !== undefined && after.superseded_by === undefined) this.faults.push('a superseded run forgot by which');
     if (after.completionTime !== undefined && after.reason === undefined) this.faults.push('an end without a reason');
   }
 
@@ -195,6 +201,7 @@ export class Life {
     if (answer === 'reset') return Promise.reject(new TransportError('reset', 'broke before it was sent'));
     if (this.#pods.get(keyOf(pod)) !== undefined) return Promise.reject(failure(409, 'AlreadyExists', 'it exists'));
     if (this.#run.spec.abort !== undefined) this.faults.push('a pod was started after an abort was accepted');
+    if (this.#run.status?.superseded_by !== undefined) this.faults.push('a pod was started for a superseded run');
     if (this.#run.status?.completionTime !== undefined) this.faults.push('a pod was started for a complete run');
     if (this.#run.status?.attempts?.at(-1)?.pod_name !== pod.metadata.name) this.faults.push('a pod was started that is not in status');
     if (this.pods.some((other) => !isPodFinished(other) && other.metadata.deletionTimestamp === undefined)) {
