@@ -1,210 +1,45 @@
-/** Cleanup row by row: what goes, when, why, and what must never go. The ids are those of the scenario tables of upstream's sinker. */
-import { LocalClusters } from '../../operator/clusters/clusters.ts';
+/** Cleanup rule by rule: what goes, when, why, and what must never go. Upstream's own rows are in specRows.test.ts. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Periodic } from '../../crds/v1/periodic.ts';
-import type { PeriodicBackfill } from '../../crds/v1/periodicBackfill.ts';
-import type { ProwJob, ProwJobSpec } from '../../crds/v1/prowJob.ts';
-import { annotation, label } from '../../operator/jobs/labels.ts';
-import { podIndexers } from '../../operator/jobs/podOwner.ts';
-import { defaultPolicy, type JobPolicy } from '../../operator/jobs/policy.ts';
-import type { Pod, PodPhase } from '../../operator/kube/builtin.ts';
+import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import { reporterFinalizer } from '../../operator/jobs/labels.ts';
+import type { JobPolicy } from '../../operator/jobs/policy.ts';
 import { ApiError } from '../../operator/kube/errors.ts';
-import type { ObjectKey } from '../../operator/kube/objects.ts';
-import type { Controller } from '../../operator/runtime/controller.ts';
-import { silentLogger } from '../../operator/runtime/logger.ts';
-import { Metrics } from '../../operator/runtime/metrics.ts';
-import { Store } from '../../operator/runtime/store.ts';
-import { FakeClock } from '../../operator/runtime/testing/fakeClock.ts';
-import { cleanupControllers } from './controller.ts';
-import { runIndexers } from '../../operator/jobs/runIndex.ts';
-import { stamp } from '../../operator/jobs/times.ts';
+import { before, nightly, pod, run } from './testing/objects.ts';
+import { CleanupWorld, hourMs, notFound, worldPolicy as policy } from './testing/cleanupWorld.ts';
 
-const hourMs = 3_600_000;
-const startMs = Date.UTC(2026, 5, 1);
-/** Upstream's test constants. */
-const policy = {
-  ...defaultPolicy,
-  cleanup: { ...defaultPolicy.cleanup, prowJobTTLMs: 48 * hourMs, podTTLMs: hourMs / 2, orphanAgeMs: 30_000 },
-};
-
-const notFound = (): ApiError => new ApiError('DELETE', { reason: 'NotFound', message: 'gone' }, 404);
-
-/** A cluster in memory: caches that deletions act on at once, and runs that only a live read knows. */
-class Cluster {
-  readonly clock = new FakeClock(startMs);
-  readonly metrics = new Metrics();
-  readonly jobs = new Store<ProwJob>({ indexers: runIndexers });
-  readonly pods = new Store<Pod>({ indexers: podIndexers });
-  readonly periodics = new Store<Periodic>();
-  readonly backfills = new Store<PeriodicBackfill>();
-  /** Events, in their order. */
-  readonly told: string[] = [];
-  /** "pod x", "run x", in the order of the calls. */
-  readonly deleted: string[] = [];
-  readonly reads: string[] = [];
-  /** Runs the API has and the cache has not. */
-  readonly onlyLive = new Map<string, ProwJob>();
-  failDelete: Error | undefined;
-  readonly #stop = new AbortController();
-  readonly #controllers: readonly Controller[];
-  readonly settingsChanged: () => void;
-  policy: JobPolicy = policy;
-  #version = 1;
-
-  constructor() {
-    const refuse = () => Promise.reject(new Error('unused'));
-    const access = {
-      pods: this.pods,
-      writer: { create: refuse, patch: refuse, delete: this.#remove('pod', this.pods) },
-      client: { get: refuse },
-    };
-    const get = (_type: unknown, { namespace, name }: ObjectKey): Promise<never> => {
-      this.reads.push(name);
-      const run = this.onlyLive.get(`${namespace}/${name}`);
-      return run === undefined ? Promise.reject(notFound()) : Promise.resolve(run as never);
-    };
-    const { controllers, settingsChanged } = cleanupControllers({
-      jobs: this.jobs,
-      writer: { delete: this.#remove('run', this.jobs) },
-      client: { get },
-      periodics: this.periodics,
-      backfills: this.backfills,
-      clusters: new LocalClusters(access),
-      policy: () => this.policy,
-      events: { event: (regarding, _type, reason, note) => this.told.push(`${reason} ${regarding.metadata.name}: ${note}`) },
-      isLeading: () => true,
-      metrics: this.metrics,
-      clock: this.clock,
-      logger: silentLogger,
-    });
-    this.#controllers = controllers;
-    this.settingsChanged = settingsChanged;
-    for (const controller of this.#controllers) void controller.run(this.#stop.signal);
-  }
-
-  #remove<T extends Pod | ProwJob>(kind: string, store: Store<T>) {
-    return (key: ObjectKey, options: { readonly uid?: string } = {}): Promise<void> => {
-      const object = store.get(key);
-      expect(options.uid, 'deletes name the uid').toBe(object?.metadata.uid);
-      if (this.failDelete !== undefined) {
-        const error = this.failDelete;
-        this.failDelete = undefined;
-        return Promise.reject(error);
-      }
-      this.deleted.push(`${kind} ${key.name}`);
-      if (object !== undefined) store.recordDeleted(object);
-      return Promise.resolve();
-    };
-  }
-
-  next = (): string => String(this.#version++);
-
-  addRun(run: ProwJob): ProwJob {
-    this.jobs.apply({ type: 'ADDED', object: { ...run, metadata: { ...run.metadata, resourceVersion: this.next() } } });
-    return run;
-  }
-
-  addPod(pod: Pod): Pod {
-    this.pods.apply({ type: 'ADDED', object: { ...pod, metadata: { ...pod.metadata, resourceVersion: this.next() } } });
-    return pod;
-  }
-
-  async pass(ms = 0): Promise<readonly string[]> {
-    await this.clock.advance(ms);
-    for (const controller of this.#controllers) await controller.idle();
-    return this.deleted;
-  }
-
-  stop = (): void => this.#stop.abort();
-}
-
-let cluster: Cluster;
+let cluster: CleanupWorld;
 beforeEach(() => {
-  cluster = new Cluster();
+  cluster = new CleanupWorld();
 });
 afterEach(() => cluster.stop());
 
-const before = (ms: number): string => stamp(startMs - ms);
-
-interface RunParts {
-  /** Completed that long ago; not complete without it. */
-  readonly completedAgoMs?: number;
-  readonly startedAgoMs?: number;
-  readonly spec?: Partial<ProwJobSpec>;
-  /** uid of the Periodic that owns it. */
-  readonly periodic?: string;
-}
-
-const run = (name: string, { completedAgoMs, startedAgoMs = 100 * hourMs, spec, periodic }: RunParts = {}): ProwJob => ({
-  metadata: {
-    name,
-    namespace: 'ci',
-    uid: `uid-${name}`,
-    creationTimestamp: before(startedAgoMs),
-    ...(periodic === undefined
-      ? {}
-      : { ownerReferences: [{ apiVersion: 'prow.k8s.io/v1', kind: 'Periodic', name: 'nightly', uid: periodic, controller: true }] }),
-  },
-  spec: { type: periodic === undefined ? 'postsubmit' : 'periodic', job: 'unit', ...spec },
-  status:
-    completedAgoMs === undefined
-      ? { state: 'pending', startTime: before(startedAgoMs) }
-      : { state: 'failure', startTime: before(startedAgoMs), completionTime: before(completedAgoMs) },
-});
-
-interface PodParts {
-  readonly phase?: PodPhase;
-  readonly ageMs?: number;
-  readonly ours?: boolean;
-  /** The uid of the run that made it. */
-  readonly uid?: string;
-}
-
-const pod = (runName: string, { phase = 'Succeeded', ageMs = 100 * hourMs, ours = true, uid = `uid-${runName}` }: PodParts = {}): Pod => ({
-  metadata: {
-    name: `${runName}-pod`,
-    namespace: 'ci',
-    uid: `pod-uid-${runName}`,
-    creationTimestamp: before(ageMs),
-    labels: { ...(ours ? { [label.createdByProw]: 'true' } : {}), [label.id]: runName, [label.runUid]: uid },
-    annotations: { [annotation.run]: `ci/${runName}` },
-  },
-  spec: { containers: [{ name: 'test' }] },
-  status: { phase, startTime: before(ageMs) },
-});
-
-const nightly: Periodic = {
-  metadata: { name: 'nightly', namespace: 'ci', uid: 'p1' },
-  spec: { interval: '1h', jobTemplate: { spec: {} } },
-};
-
 describe('pods', () => {
   it.each(['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown'] as const)(
-    'S2 an old pod of a complete run goes, phase %s',
+    'an old pod of a complete run goes, phase %s',
     async (phase) => {
-      cluster.addRun(run('done', { completedAgoMs: hourMs }));
-      cluster.addPod(pod('done', { phase }));
+      cluster.put(cluster.jobs, run('done', { completedAgoMs: hourMs }));
+      cluster.own.put(pod('done', { phase }));
       expect(await cluster.pass()).toEqual(['pod done-pod']);
       expect(await cluster.metrics.value('cleanup_pods_deleted_total', { reason: 'ttled' })).toBe(1);
     },
   );
-  it.each(['Pending', 'Running', 'Failed'] as const)('S7 the pod of an unfinished run stays, however old, phase %s', async (phase) => {
-    cluster.addRun(run('open'));
-    cluster.addPod(pod('open', { phase }));
+  it.each(['Pending', 'Running', 'Failed'] as const)('the pod of an unfinished run stays, however old, phase %s', async (phase) => {
+    cluster.put(cluster.jobs, run('open'));
+    cluster.own.put(pod('open', { phase }));
     expect(await cluster.pass(1000 * hourMs)).toEqual([]);
     expect(cluster.reads).toEqual([]);
   });
-  it('S9 S25 a young pod goes when its run has been complete for long enough, the run stays', async () => {
-    cluster.addRun(run('done', { completedAgoMs: hourMs / 2 - 1000 }));
-    cluster.addPod(pod('done', { ageMs: hourMs }));
+  it('a young pod goes when its run has been complete for long enough, the run stays', async () => {
+    cluster.put(cluster.jobs, run('done', { completedAgoMs: hourMs / 2 - 1000 }));
+    cluster.own.put(pod('done', { ageMs: hourMs }));
     expect(await cluster.pass()).toEqual([]);
     expect(await cluster.pass(999)).toEqual([]);
     expect(await cluster.pass(1)).toEqual(['pod done-pod']);
   });
   it('its time begins when the run completes', async () => {
     const open = run('late');
-    cluster.addRun(open);
-    cluster.addPod(pod('late'));
+    cluster.put(cluster.jobs, open);
+    cluster.own.put(pod('late'));
     await cluster.pass();
     cluster.jobs.apply({
       type: 'MODIFIED',
@@ -217,97 +52,97 @@ describe('pods', () => {
     expect(await cluster.pass(hourMs / 2 - 1)).toEqual([]);
     expect(await cluster.pass(1)).toEqual(['pod late-pod']);
   });
-  it('S3 S23 a pod without a run goes, after a live read', async () => {
-    cluster.addPod(pod('unknown', { phase: 'Running' }));
+  it('a pod without a run goes, after a live read', async () => {
+    cluster.own.put(pod('unknown', { phase: 'Running' }));
     expect(await cluster.pass()).toEqual(['pod unknown-pod']);
     expect(cluster.reads).toEqual(['unknown']);
     expect(await cluster.metrics.value('cleanup_pods_deleted_total', { reason: 'orphaned' })).toBe(1);
   });
-  it('S5 but not before it is 30 s old', async () => {
-    cluster.addPod(pod('young', { ageMs: 0 }));
+  it('but not before it is 30 s old', async () => {
+    cluster.own.put(pod('young', { ageMs: 0 }));
     expect(await cluster.pass(29_999)).toEqual([]);
     expect(cluster.reads).toEqual([]);
     expect(await cluster.pass(1)).toEqual(['pod young-pod']);
   });
   it('a run that only the live read knows keeps its pod', async () => {
     cluster.onlyLive.set('ci/hidden', run('hidden'));
-    cluster.addPod(pod('hidden'));
+    cluster.own.put(pod('hidden'));
     expect(await cluster.pass()).toEqual([]);
     expect(cluster.reads).toEqual(['hidden']);
   });
   it('the pod of an earlier run with the same name is an orphan', async () => {
-    cluster.addRun(run('again'));
+    cluster.put(cluster.jobs, run('again'));
     cluster.onlyLive.set('ci/again', run('again'));
-    cluster.addPod(pod('again', { uid: 'uid-of-the-first' }));
+    cluster.own.put(pod('again', { uid: 'uid-of-the-first' }));
     expect(await cluster.pass()).toEqual(['pod again-pod']);
   });
   it('a run that is deleted takes its pod along', async () => {
-    const done = cluster.addRun(run('done', { completedAgoMs: 0 }));
-    cluster.addPod(pod('done'));
+    const done = cluster.put(cluster.jobs, run('done', { completedAgoMs: 0 }));
+    cluster.own.put(pod('done'));
     expect(await cluster.pass()).toEqual([]);
     cluster.jobs.apply({ type: 'DELETED', object: { ...done, metadata: { ...done.metadata, resourceVersion: cluster.next() } } });
     expect(await cluster.pass()).toEqual(['pod done-pod']);
   });
   it('pods without our label are never looked at', async () => {
-    cluster.addPod(pod('theirs', { ours: false }));
+    cluster.own.put(pod('theirs', { ours: false }));
     expect(await cluster.pass(1000 * hourMs)).toEqual([]);
     expect(cluster.reads).toEqual([]);
   });
-  it('S21 NotFound is fine, and the next one goes', async () => {
+  it('NotFound is fine, and the next one goes', async () => {
     cluster.failDelete = notFound();
-    cluster.addPod(pod('a'));
-    cluster.addPod(pod('b'));
+    cluster.own.put(pod('a'));
+    cluster.own.put(pod('b'));
     await cluster.pass();
-    expect(cluster.deleted).toHaveLength(1);
+    expect(cluster.calls).toHaveLength(1);
     expect(await cluster.metrics.value('cleanup_pods_deleted_total', { reason: 'orphaned' })).toBe(1);
   });
   it('a failed delete is tried again', async () => {
     cluster.failDelete = new ApiError('DELETE', { reason: 'InternalError' }, 500);
-    cluster.addPod(pod('a'));
+    cluster.own.put(pod('a'));
     await cluster.pass();
     expect(await cluster.pass(1000)).toEqual(['pod a-pod']);
   });
 });
 
 describe('runs', () => {
-  it('S14 a run goes when it has been complete for long enough, to the second', async () => {
-    cluster.addRun(run('old', { completedAgoMs: 48 * hourMs - 1000 }));
+  it('a run goes when it has been complete for long enough, to the second', async () => {
+    cluster.put(cluster.jobs, run('old', { completedAgoMs: 48 * hourMs - 1000 }));
     expect(await cluster.pass(999)).toEqual([]);
     expect(await cluster.pass(1)).toEqual(['run old']);
     expect(await cluster.metrics.value('cleanup_prowjobs_deleted_total', { reason: 'aged' })).toBe(1);
   });
   it('its age counts from the completion, not from the start', async () => {
-    cluster.addRun(run('long', { startedAgoMs: 1000 * hourMs, completedAgoMs: hourMs }));
+    cluster.put(cluster.jobs, run('long', { startedAgoMs: 1000 * hourMs, completedAgoMs: hourMs }));
     expect(await cluster.pass()).toEqual([]);
   });
   it('an unfinished run stays', async () => {
-    cluster.addRun(run('open', { startedAgoMs: 10_000 * hourMs }));
+    cluster.put(cluster.jobs, run('open', { startedAgoMs: 10_000 * hourMs }));
     expect(await cluster.pass(10_000 * hourMs)).toEqual([]);
   });
   it('ttl_seconds_after_finished comes first, and the pod goes before the run', async () => {
-    cluster.addRun(run('short', { completedAgoMs: 0, spec: { ttl_seconds_after_finished: 5 } }));
-    cluster.addPod(pod('short'));
+    cluster.put(cluster.jobs, run('short', { completedAgoMs: 0, spec: { ttl_seconds_after_finished: 5 } }));
+    cluster.own.put(pod('short'));
     expect(await cluster.pass(4_999)).toEqual([]);
     expect((await cluster.pass(1)).toSorted()).toEqual(['pod short-pod', 'run short']);
   });
-  it('S16 the newest complete run of a Periodic is kept', async () => {
-    cluster.periodics.apply({ type: 'ADDED', object: nightly });
+  it('the newest complete run of a Periodic is kept', async () => {
+    cluster.put(cluster.periodics, nightly());
     for (const [name, age] of [
       ['older', 60],
       ['newer', 50],
       ['oldest', 70],
     ] as const) {
-      cluster.addRun(run(name, { startedAgoMs: age * hourMs, completedAgoMs: 49 * hourMs, periodic: 'p1' }));
+      cluster.put(cluster.jobs, run(name, { startedAgoMs: age * hourMs, completedAgoMs: 49 * hourMs, periodic: 'p1' }));
     }
     expect((await cluster.pass()).toSorted()).toEqual(['run older', 'run oldest']);
     expect(await cluster.metrics.value('cleanup_prowjobs_deleted_total', { reason: 'aged-periodic' })).toBe(2);
   });
   it('and goes when a newer one completes', async () => {
-    cluster.periodics.apply({ type: 'ADDED', object: nightly });
-    cluster.addRun(run('old', { completedAgoMs: 49 * hourMs, periodic: 'p1' }));
+    cluster.put(cluster.periodics, nightly());
+    cluster.put(cluster.jobs, run('old', { completedAgoMs: 49 * hourMs, periodic: 'p1' }));
     expect(await cluster.pass()).toEqual([]);
     const open = run('new', { startedAgoMs: 0, periodic: 'p1' });
-    cluster.addRun(open);
+    cluster.put(cluster.jobs, open);
     expect(await cluster.pass()).toEqual([]);
     cluster.jobs.apply({
       type: 'MODIFIED',
@@ -319,16 +154,16 @@ describe('runs', () => {
     });
     expect(await cluster.pass()).toEqual(['run old']);
   });
-  it('S17 the last run of a Periodic that is gone goes as well', async () => {
-    cluster.periodics.apply({ type: 'ADDED', object: nightly });
-    cluster.addRun(run('last', { completedAgoMs: 49 * hourMs, periodic: 'p1' }));
+  it('the last run of a Periodic that is gone goes as well', async () => {
+    cluster.put(cluster.periodics, nightly());
+    cluster.put(cluster.jobs, run('last', { completedAgoMs: 49 * hourMs, periodic: 'p1' }));
     expect(await cluster.pass()).toEqual([]);
-    cluster.periodics.apply({ type: 'DELETED', object: nightly });
+    cluster.remove(cluster.periodics, nightly());
     expect(await cluster.pass()).toEqual(['run last']);
   });
   it('a Periodic of the same name but another uid keeps nothing', async () => {
-    cluster.periodics.apply({ type: 'ADDED', object: { ...nightly, metadata: { ...nightly.metadata, uid: 'p2' } } });
-    cluster.addRun(run('last', { completedAgoMs: 49 * hourMs, periodic: 'p1' }));
+    cluster.put(cluster.periodics, { ...nightly(), metadata: { ...nightly().metadata, uid: 'p2' } });
+    cluster.put(cluster.jobs, run('last', { completedAgoMs: 49 * hourMs, periodic: 'p1' }));
     expect(await cluster.pass()).toEqual(['run last']);
   });
 });
@@ -358,29 +193,48 @@ describe('results that are not safe yet', () => {
     { what: 'it failed', condition: { status: 'False', reason: 'Failed' } },
     { what: 'it is under way', condition: { status: 'False', reason: 'Uploading' } },
   ] as const)('hold run and pod while $what, until the time for it is over', async ({ condition }) => {
-    cluster.addRun(withBuild(run('held', { completedAgoMs: 60 * hourMs }), condition));
-    cluster.addPod(pod('held'));
+    cluster.put(cluster.jobs, withBuild(run('held', { completedAgoMs: 60 * hourMs }), condition));
+    cluster.own.put(pod('held'));
     expect(await cluster.pass(40 * hourMs - 1000)).toEqual([]);
     expect((await cluster.pass(1000)).toSorted()).toEqual(['pod held-pod', 'run held']);
+    // Where nobody ever tried, nobody was promised anything.
+    expect(cluster.told).toHaveLength(condition === undefined ? 0 : 1);
+    if (condition !== undefined) expect(cluster.told[0]).toMatch(/^Warning ResultsLost held: The run was deleted/);
+  });
+  it('are told of when the pod alone goes, and its log with it', async () => {
+    cluster.policy = { ...policy, archive: { ...archive, holdCleanupMs: hourMs } };
+    cluster.put(cluster.jobs, withBuild(run('held', { completedAgoMs: 0 }), { status: 'False', reason: 'Failed' }));
+    cluster.own.put(pod('held'));
+    expect(await cluster.pass(hourMs)).toEqual(['pod held-pod']);
+    expect(cluster.told).toEqual([expect.stringMatching(/^Warning ResultsLost held: Pod held-pod was deleted/)]);
+  });
+  it('hold back what the history of a Periodic does not keep, too', async () => {
+    cluster.put(cluster.periodics, nightly({ spec: { history: { failed: 0, keepLatest: false } } }));
+    const done = withBuild(run('held', { completedAgoMs: hourMs, periodic: 'p1' }));
+    cluster.put(cluster.jobs, done);
+    expect(await cluster.pass(hourMs)).toEqual([]);
+    cluster.put(cluster.jobs, withBuild(done, { status: 'True', reason: 'Uploaded' }));
+    expect(await cluster.pass()).toEqual(['run held']);
+    expect(cluster.told).toEqual([]);
   });
   it.each([
     { what: 'are written', condition: { status: 'True', reason: 'Uploaded' } },
     { what: 'are given up', condition: { status: 'False', reason: 'GivenUp' } },
   ] as const)('hold nothing when they $what', async ({ condition }) => {
-    cluster.addRun(withBuild(run('safe', { completedAgoMs: 60 * hourMs }), condition));
-    cluster.addPod(pod('safe'));
+    cluster.put(cluster.jobs, withBuild(run('safe', { completedAgoMs: 60 * hourMs }), condition));
+    cluster.own.put(pod('safe'));
     expect((await cluster.pass()).toSorted()).toEqual(['pod safe-pod', 'run safe']);
   });
   it('let go at once when they are safe', async () => {
     const done = withBuild(run('held', { completedAgoMs: 60 * hourMs }));
-    cluster.addRun(done);
+    cluster.put(cluster.jobs, done);
     expect(await cluster.pass()).toEqual([]);
     const safe = withBuild(done, { status: 'True', reason: 'Uploaded' });
     cluster.jobs.apply({ type: 'MODIFIED', object: { ...safe, metadata: { ...safe.metadata, resourceVersion: cluster.next() } } });
     expect(await cluster.pass()).toEqual(['run held']);
   });
   it('do not hold a run that never had a pod', async () => {
-    cluster.addRun(run('podless', { completedAgoMs: 60 * hourMs }));
+    cluster.put(cluster.jobs, run('podless', { completedAgoMs: 60 * hourMs }));
     expect(await cluster.pass()).toEqual(['run podless']);
   });
 });
@@ -391,8 +245,8 @@ describe('changed settings', () => {
     cluster.settingsChanged();
   };
   it('a shorter time holds at once', async () => {
-    cluster.addRun(run('old', { completedAgoMs: hourMs }));
-    cluster.addPod(pod('old'));
+    cluster.put(cluster.jobs, run('old', { completedAgoMs: hourMs }));
+    cluster.own.put(pod('old'));
     cluster.policy = { ...policy, cleanup: { ...policy.cleanup, podTTLMs: 40 * hourMs } };
     expect(await cluster.pass()).toEqual([]);
     change({ podTTLMs: hourMs });
@@ -401,7 +255,7 @@ describe('changed settings', () => {
     expect(await cluster.pass()).toEqual(['pod old-pod', 'run old']);
   });
   it('a longer time holds for what waits already', async () => {
-    cluster.addRun(run('old', { completedAgoMs: 47 * hourMs }));
+    cluster.put(cluster.jobs, run('old', { completedAgoMs: 47 * hourMs }));
     expect(await cluster.pass()).toEqual([]);
     change({ prowJobTTLMs: 50 * hourMs });
     expect(await cluster.pass(2 * hourMs)).toEqual([]);
@@ -409,9 +263,137 @@ describe('changed settings', () => {
   });
   it('a shorter patience with orphans holds at once', async () => {
     cluster.policy = { ...policy, cleanup: { ...policy.cleanup, orphanAgeMs: hourMs } };
-    cluster.addPod(pod('lost', { ageMs: hourMs / 2 }));
+    cluster.own.put(pod('lost', { ageMs: hourMs / 2 }));
     expect(await cluster.pass()).toEqual([]);
     change({ orphanAgeMs: 1000 });
     expect(await cluster.pass()).toEqual(['pod lost-pod']);
+  });
+});
+
+describe('finalizers', () => {
+  const theirs = 'example.com/keep';
+  it("others' are waited for, asked once, and counted", async () => {
+    cluster.put(cluster.jobs, run('done', { completedAgoMs: hourMs }));
+    cluster.own.put(pod('done', { finalizers: [theirs] }));
+    cluster.own.put(pod('behind'));
+    await cluster.pass();
+    expect(cluster.calls.toSorted()).toEqual(['pod behind-pod', 'pod done-pod']);
+    await cluster.pass(40 * hourMs);
+    cluster.settingsChanged();
+    expect(await cluster.pass()).toHaveLength(2);
+    expect(await cluster.metrics.value('cleanup_held_objects', { object: 'pods' })).toBe(1);
+  });
+  it('on a run do not hold its pods, and it is asked once', async () => {
+    const old = run('old', { completedAgoMs: 49 * hourMs });
+    cluster.put(cluster.jobs, { ...old, metadata: { ...old.metadata, finalizers: [theirs] } });
+    cluster.own.put(pod('old'));
+    expect(await cluster.pass(10 * hourMs)).toEqual(['pod old-pod', 'run old']);
+    expect(await cluster.metrics.value('cleanup_held_objects', { object: 'runs' })).toBe(1);
+  });
+  it('that of the reporter goes alone, and only from pods that have it', async () => {
+    const status = { prev_report_states: { gcsk8sreporter: 'failure' } };
+    cluster.put(cluster.jobs, run('done', { completedAgoMs: 0, status }));
+    cluster.own.put(pod('done', { finalizers: [theirs, reporterFinalizer] }));
+    expect(await cluster.pass()).toEqual(['release done-pod']);
+    expect(cluster.own.store.get({ namespace: 'ci', name: 'done-pod' })?.metadata.finalizers).toEqual([theirs]);
+  });
+  it.each([{ told: 'pending' }, { told: undefined }])(
+    'a reporter that has told $told is waited for until the time of the run',
+    async ({ told }) => {
+      cluster.put(cluster.periodics, nightly());
+      const status = told === undefined ? {} : { prev_report_states: { gcsk8sreporter: told } };
+      cluster.put(cluster.jobs, run('done', { completedAgoMs: hourMs, status, periodic: 'p1' }));
+      cluster.own.put(pod('done', { finalizers: [reporterFinalizer] }));
+      expect(await cluster.pass(47 * hourMs - 1)).toEqual(['pod done-pod']);
+      expect(await cluster.pass(1)).toEqual(['pod done-pod', 'release done-pod']);
+      expect(cluster.own.store.size).toBe(0);
+    },
+  );
+  it('one of a deleted run is taken off after it was asked for', async () => {
+    cluster.put(cluster.jobs, run('done', { completedAgoMs: 48 * hourMs - 1000 }));
+    cluster.own.put(pod('done', { finalizers: [reporterFinalizer] }));
+    expect(await cluster.pass()).toEqual(['pod done-pod']);
+    await cluster.pass(1000);
+    expect(cluster.calls.toSorted()).toEqual(['pod done-pod', 'release done-pod', 'run done']);
+    expect(cluster.own.store.size).toBe(0);
+  });
+});
+
+describe('a node that does not answer', () => {
+  const minutesMs = 60_000;
+  it('loses the pod of a finished run ten minutes after its grace', async () => {
+    cluster.own.silent.add('done-pod');
+    cluster.put(cluster.jobs, run('done', { completedAgoMs: hourMs }));
+    cluster.own.put(pod('done', { phase: 'Running' }));
+    expect(await cluster.pass(10 * minutesMs + 29_999)).toEqual(['pod done-pod']);
+    expect(await cluster.pass(1)).toEqual(['pod done-pod', 'force pod done-pod']);
+    expect(await cluster.metrics.value('cleanup_pods_deleted_total', { reason: 'lost' })).toBe(1);
+  });
+  it('loses an orphan, which is looked for once more', async () => {
+    cluster.own.silent.add('lost-pod');
+    cluster.own.put(pod('lost', { phase: 'Running' }));
+    await cluster.pass(11 * minutesMs);
+    expect(cluster.calls).toEqual(['pod lost-pod', 'force pod lost-pod']);
+    expect(cluster.reads).toEqual(['lost', 'lost']);
+  });
+  it('keeps what somebody has a finalizer on: force is used once', async () => {
+    cluster.own.silent.add('done-pod');
+    cluster.put(cluster.jobs, run('done', { completedAgoMs: hourMs }));
+    cluster.own.put(pod('done', { phase: 'Running', finalizers: ['example.com/keep'] }));
+    await cluster.pass(30 * hourMs);
+    expect(cluster.calls).toEqual(['pod done-pod', 'force pod done-pod']);
+  });
+  it('keeps the pod of an unfinished run', async () => {
+    cluster.put(cluster.jobs, run('open'));
+    const lost = pod('open', { phase: 'Running' });
+    cluster.own.put({ ...lost, metadata: { ...lost.metadata, deletionTimestamp: before(hourMs), deletionGracePeriodSeconds: 30 } });
+    expect(await cluster.pass(100 * hourMs)).toEqual([]);
+  });
+});
+
+describe('the rate of deletions', () => {
+  it('is a second at once, then evenly, for runs and pods together', async () => {
+    cluster.policy = { ...policy, cleanup: { ...policy.cleanup, deletesPerSecond: 4 } };
+    for (let index = 0; index < 10; index++) {
+      cluster.put(cluster.jobs, run(`r-${index}`, { completedAgoMs: 49 * hourMs }));
+      cluster.own.put(pod(`orphan-${index}`));
+    }
+    await cluster.clock.advance(0);
+    expect(cluster.calls).toHaveLength(4);
+    await cluster.clock.advance(1000);
+    expect(cluster.calls).toHaveLength(8);
+    await cluster.clock.advance(3000);
+    expect(cluster.calls).toHaveLength(20);
+  });
+  it('is not spent on a pod whose time and whose run come together: it goes once', async () => {
+    cluster.policy = { ...policy, cleanup: { ...policy.cleanup, deletesPerSecond: 1 } };
+    for (let index = 0; index < 5; index++) {
+      cluster.put(cluster.jobs, run(`r-${index}`, { completedAgoMs: 49 * hourMs }));
+      cluster.own.put(pod(`r-${index}`));
+    }
+    await cluster.clock.advance(15_000);
+    expect(new Set(cluster.calls).size).toBe(10);
+    expect(cluster.calls).toHaveLength(10);
+  });
+  it('changes at once, and 0 is no limit', async () => {
+    cluster.policy = { ...policy, cleanup: { ...policy.cleanup, deletesPerSecond: 1 } };
+    for (let index = 0; index < 100; index++) cluster.put(cluster.jobs, run(`r-${index}`, { completedAgoMs: 49 * hourMs }));
+    await cluster.clock.advance(0);
+    expect(cluster.calls).toHaveLength(1);
+    cluster.policy = { ...policy, cleanup: { ...policy.cleanup, deletesPerSecond: 0 } };
+    await cluster.clock.advance(5000);
+    expect(cluster.calls).toHaveLength(100);
+  });
+  it('a run that becomes the latest while it waits for its turn stays', async () => {
+    cluster.policy = { ...policy, cleanup: { ...policy.cleanup, deletesPerSecond: 1 } };
+    cluster.put(cluster.periodics, nightly());
+    const newer = cluster.put(cluster.jobs, run('newer', { startedAgoMs: 50 * hourMs, completedAgoMs: 49 * hourMs, periodic: 'p1' }));
+    cluster.put(cluster.jobs, run('first', { completedAgoMs: 49 * hourMs }));
+    cluster.put(cluster.jobs, run('older', { startedAgoMs: 60 * hourMs, completedAgoMs: 49 * hourMs, periodic: 'p1' }));
+    await cluster.clock.advance(0);
+    expect(cluster.calls).toEqual(['run first']);
+    cluster.remove(cluster.jobs, newer);
+    await cluster.clock.advance(5000);
+    expect(cluster.calls).toEqual(['run first']);
   });
 });

@@ -27,4 +27,10 @@ export class DeleteRate {
     this.#nextMs = turnMs + intervalMs;
     if (turnMs > nowMs) await sleep(this.#clock, turnMs - nowMs, signal);
   }
+
+  /** Nothing had to be deleted after all: the turn is for whoever comes next. */
+  giveBack(): void {
+    const rate = this.#perSecond();
+    if (rate > 0) this.#nextMs -= 1000 / rate;
+  }
 }

@@ -19,7 +19,7 @@ import { mergePatch } from '../../operator/kube/patch.ts';
 import type { ResourceType } from '../../operator/kube/resource.ts';
 import type { ReconcileContext, Reconciler, Result } from '../../operator/runtime/reconciler.ts';
 import type { StoreReader } from '../../operator/runtime/store.ts';
-import { deleteOnce, uidOf } from './deleteOnce.ts';
+import { deleteOnce, isThere, uidOf } from './deleteOnce.ts';
 import type { CleanupMetrics, PodReason } from './metrics.ts';
 import type { RunOwners } from './owners.ts';
 import type { Place } from './place.ts';
@@ -142,6 +142,10 @@ export class PodCleanup implements Reconciler {
   async #delete(pod: Pod, reason: Exclude<PodReason, 'run-deleted'>, { signal, logger }: ReconcileContext): Promise<boolean> {
     const { access, rate } = this.#deps.place;
     await rate.take(signal);
+    if (reason !== 'lost' && !isThere(pod, access)) {
+      rate.giveBack();
+      return false;
+    }
     const options = { signal, ...uidOf(pod), ...(reason === 'lost' ? { gracePeriodSeconds: 0 } : {}) };
     const deleted = await deleteOnce(() => access.writer.delete(keyOf(pod), options));
     if (!deleted) return false;

@@ -12,7 +12,7 @@ import type { DeleteOptions } from '../../operator/kube/client.ts';
 import { keyOf, type ObjectKey } from '../../operator/kube/objects.ts';
 import type { ReconcileContext, Reconciler, Result } from '../../operator/runtime/reconciler.ts';
 import type { StoreReader } from '../../operator/runtime/store.ts';
-import { deleteOnce, uidOf } from './deleteOnce.ts';
+import { deleteOnce, isThere, uidOf } from './deleteOnce.ts';
 import type { CleanupMetrics } from './metrics.ts';
 import type { RunOwners } from './owners.ts';
 import type { Places } from './place.ts';
@@ -69,7 +69,10 @@ export class RunCleanup implements Reconciler {
     // It may have become the newest one while it waited for its turn.
     const run = this.#present(key);
     const verdict = run === undefined ? undefined : this.judge(run, clock.now());
-    if (run === undefined || verdict?.kind !== 'delete') return { requeueAfterMs: 0 };
+    if (run === undefined || verdict?.kind !== 'delete') {
+      places.ownRate.giveBack();
+      return { requeueAfterMs: 0 };
+    }
     const deleted = await deleteOnce(() => writer.delete(key, { signal, ...uidOf(run) }));
     if (!deleted) return {};
     metrics.runDeleted(verdict.reason);
@@ -86,6 +89,10 @@ export class RunCleanup implements Reconciler {
         if (seen.has(uid) || ownerOf(pod, run) !== 'own' || deletionTimestamp !== undefined) continue;
         seen.add(uid);
         await rate.take(signal);
+        if (!isThere(pod, access)) {
+          rate.giveBack();
+          continue;
+        }
         const deleted = await deleteOnce(() => access.writer.delete(keyOf(pod), { signal, ...uidOf(pod) }));
         if (!deleted) continue;
         this.#deps.metrics.podDeleted(reason);
