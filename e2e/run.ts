@@ -68,11 +68,28 @@ async function withoutNodes<T>(kubeconfig: string, act: () => Promise<T>): Promi
   }
 }
 
+/** Stories that stop programs of the cluster: they have steps of their own, and are left out where the cluster is not ours. */
+const faultStories = path.join('e2e', 'scenarios', 'realFaults');
+
+function faultTests({ kind, kubeconfig }: Cluster, ending: string): Promise<undefined> {
+  if (kind !== 'local') return Promise.reject(new SkipStep('only the programs of the one-node cluster may be stopped'));
+  return tests(kubeconfig, faultStories + ending);
+}
+
+/** Needs no cluster, but a server that is a program of its own. */
+async function archiveTests(): Promise<undefined> {
+  await run(node, [path.join(root, 'e2e', 'archive', 'minio.ts')]);
+  return run(path.join(root, 'node_modules', '.bin', 'vitest'), ['run', 'e2e/archive']);
+}
+
 /** Lists that bring what they need and want no operator beside them. */
-async function withoutRelease(steps: Steps, kubeconfig: string): Promise<void> {
+async function withoutRelease(steps: Steps, target: Cluster): Promise<void> {
+  const { kubeconfig } = target;
   await steps.look('conformance of the Kubernetes API', () => tests(kubeconfig, 'e2e/conformance'));
   await steps.look('what the chart lets tenants ask of their pods', () => tests(kubeconfig, '.cluster.test.ts'));
   await steps.look('no drift for Git tools', () => withoutNodes(kubeconfig, () => tests(kubeconfig, 'e2e/gitops')));
+  await steps.look('another real API server as build cluster: it hangs, dies, forbids', () => faultTests(target, 'Elsewhere.test.ts'));
+  await steps.look('results on a real S3 server', archiveTests);
   await steps.need('remove the kinds, so that the chart brings them', async () => {
     const files = path.join(root, 'crds', 'generated');
     await kubectl({ kubeconfig, args: ['delete', '-f', files, '--ignore-not-found', '--timeout=60s'] });
@@ -80,7 +97,8 @@ async function withoutRelease(steps: Steps, kubeconfig: string): Promise<void> {
   });
 }
 
-async function withRelease(steps: Steps, kubeconfig: string): Promise<void> {
+async function withRelease(steps: Steps, target: Cluster): Promise<void> {
+  const { kubeconfig } = target;
   // Read when the modules are loaded: what stories run must be known by then.
   process.env.E2E_IMAGE = busyboxImage;
   process.env.E2E_OPERATOR_IMAGE = operatorImage;
@@ -96,7 +114,10 @@ async function withRelease(steps: Steps, kubeconfig: string): Promise<void> {
     await steps.look('helm upgrade, with other values, while they run', () => life.upgrade());
     await steps.look('helm rollback', () => life.rollBack());
     await steps.look('the long run ends, and nothing happened twice', () => life.finishWork());
-    await steps.look('the stories, with the rights of the chart', () => tests(kubeconfig, 'e2e/scenarios'));
+    await steps.look('the stories, with the rights of the chart', () =>
+      tests(kubeconfig, 'e2e/scenarios', '--exclude', `${faultStories}*`),
+    );
+    await steps.look('what a real node does to runs: OOM, eviction, quota, a kubelet that hangs', () => faultTests(target, '.test.ts'));
     if (steps.failed) await autopsy(kubeconfig);
     await steps.look('helm uninstall', () => life.uninstall());
   } finally {
@@ -112,11 +133,11 @@ async function everything(steps: Steps, target: Cluster): Promise<void> {
       await cluster('up');
       return start;
     });
-    const { kubeconfig } = await chooseCluster();
+    const chosen = await chooseCluster();
     await steps.need('build the image', () => run(node, [path.join(root, 'tools', 'image.ts')]));
     await steps.need('load the image', () => cluster('load', archive));
-    await withoutRelease(steps, kubeconfig);
-    await withRelease(steps, kubeconfig);
+    await withoutRelease(steps, chosen);
+    await withRelease(steps, chosen);
     await steps.look('alerts, by promtool and Prometheus', async () => {
       await run('sh', [path.join(root, 'e2e', 'prometheus', 'install.sh')]).catch((error: unknown) => {
         throw new SkipStep(String(error));
