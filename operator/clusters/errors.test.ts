@@ -39,6 +39,17 @@ describe('failureOfError', () => {
       error: new TransportError('connect', `GET /api/v1/pods: connect ECONNREFUSED`),
       want: { problem: 'Unreachable', detail: 'connect ECONNREFUSED' },
     },
+    {
+      error: new TransportError(
+        'connect',
+        'GET /x: 40DD8F55557F0000:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:../deps/ssl.c:77:\n',
+      ),
+      want: { problem: 'Unreachable', detail: 'what answers there does not speak TLS' },
+    },
+    {
+      error: new TransportError('connect', 'GET /x: 40DD8F55557F0000:error:0A000410:SSL routines:ssl3_read:handshake failure:../a.c:1:\n'),
+      want: { problem: 'Unreachable', detail: 'TLS: handshake failure' },
+    },
     { error: new TransportError('reset', 'POST /x: other side closed'), want: { problem: 'Unreachable', detail: 'other side closed' } },
     { error: new TransportError('timeout', 'GET /x: no answer'), want: { problem: 'TimedOut' } },
     { error: new TransportError('malformed', 'GET /x: not JSON'), want: { problem: 'Malformed' } },

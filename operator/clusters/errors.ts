@@ -52,7 +52,15 @@ const podPath = /^\/api\/v1\/(namespaces\/[^/]+\/)?pods(\/[^/?]+)?(\?|$)/;
 /** Whether this is about the log of a container. */
 export const isLog = (path: string): boolean => /\/pods\/[^/]+\/log(\?|$)/.test(path);
 
-const withoutRequest = (message: string): string => message.replace(/^(GET|POST|PUT|PATCH|DELETE|WATCH) \S+: /, '').slice(0, 300);
+const withoutRequest = (message: string): string =>
+  inWords(message.replace(/^(GET|POST|PUT|PATCH|DELETE|WATCH) \S+: /, '').trim()).slice(0, 300);
+
+/** OpenSSL tells where in its source it stopped, after the number of a thread, and ends the line. */
+function inWords(detail: string): string {
+  const reason = /^[0-9A-F]{8,}:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(detail)?.[1];
+  if (reason === undefined) return detail;
+  return reason === 'wrong version number' ? 'what answers there does not speak TLS' : `TLS: ${reason}`;
+}
 
 /** Throws TransportError for a good answer whose body no Kubernetes API would send. */
 export function refuseNonsense(request: HttpRequest, { status, body }: HttpAnswer): void {

@@ -174,6 +174,21 @@ describe('fromUntrustedText', () => {
     expect(() => PooledKubeConfig.fromUntrustedText(text)).toThrow(/kubeconfig: /);
   });
 
+  it.each([
+    { name: 'nothing', text: '', message: 'kubeconfig: it is empty' },
+    { name: 'a comment alone', text: '# to come', message: 'kubeconfig: it is empty' },
+    { name: 'a token instead of a kubeconfig', text: 's3cr3t', message: 'kubeconfig: it is no mapping with clusters, users and contexts' },
+    { name: 'a list', text: '[]', message: 'kubeconfig: it is no mapping with clusters, users and contexts' },
+    { name: 'no context', text: 'kind: Config', message: 'kubeconfig: current-context is not set; there is none' },
+    {
+      name: 'no current context',
+      text: JSON.stringify({ ...(JSON.parse(aConfig()) as object), 'current-context': undefined }),
+      message: 'kubeconfig: current-context is not set; there is "main", "other"',
+    },
+  ])('tells a person what is wrong: $name', ({ text, message }) => {
+    expect(() => PooledKubeConfig.fromUntrustedText(text)).toThrow(expect.objectContaining({ message }) as Error);
+  });
+
   it.each(['', '[]', 'a: &a [*a, *a]', '{', 'text'])('refuses %j with a KubeConfigError', (text) => {
     expect(() => PooledKubeConfig.fromUntrustedText(text)).toThrow(expect.objectContaining({ name: 'KubeConfigError' }));
   });

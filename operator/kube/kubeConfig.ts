@@ -140,14 +140,17 @@ export class PooledKubeConfig extends KubeConfig {
       throw new KubeConfigError(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }
     if (context !== undefined) this.setCurrentContext(context);
-    if (this.getContextObject(this.getCurrentContext()) === null) {
-      const known = this.getContexts().map((each) => `"${each.name}"`);
-      throw new KubeConfigError(
-        `${what}: no context "${this.getCurrentContext()}"; there is ${known.length === 0 ? 'none' : known.join(', ')}`,
-      );
-    }
+    this.#requireContext(what);
     serverUrl(this.#current().cluster);
     return this;
+  }
+
+  #requireContext(what: string): void {
+    const current = this.getCurrentContext() as string | undefined;
+    if (current !== undefined && this.getContextObject(current) !== null) return;
+    const known = this.getContexts().map((each) => `"${each.name}"`);
+    const missing = current === undefined ? 'current-context is not set' : `no context "${current}"`;
+    throw new KubeConfigError(`${what}: ${missing}; there is ${known.length === 0 ? 'none' : known.join(', ')}`);
   }
 }
 
@@ -158,8 +161,10 @@ const references = ['certificate-authority', 'client-certificate', 'client-key',
 function refuseReferences(text: string): string {
   // Without prettyErrors, whose messages quote the lines around the mistake: there may be a token in them.
   const document: unknown = parse(text, { maxAliasCount: 10, prettyErrors: false });
+  if (document === null || document === undefined) throw new Error('it is empty');
+  if (typeof document !== 'object' || Array.isArray(document)) throw new Error('it is no mapping with clusters, users and contexts');
   const entries = (field: string): unknown[] => {
-    const value = (document as Record<string, unknown> | null)?.[field];
+    const value = (document as Record<string, unknown>)[field];
     return Array.isArray(value) ? value : [];
   };
   const check = (list: string, part: string): void => {
