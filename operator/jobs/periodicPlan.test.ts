@@ -150,6 +150,13 @@ const slots: readonly PlanRow[] = [
     next: '10:20:00',
   },
   {
+    name: 'suspendUntil the end of all dates: no slot that status could not hold',
+    given: { status: settledAt('10:00:00'), spec: { suspendUntil: '9999-12-31T23:59:59Z' } },
+    now: '10:10:00',
+    want: ['10:10 skip Suspended'],
+    next: null,
+  },
+  {
     name: 'suspendUntil lets its own instant go',
     given: { status: settledAt('10:10:00'), spec: { suspendUntil: clock('10:20:00') } },
     now: '10:20:00',
@@ -342,6 +349,13 @@ const intervals: readonly PlanRow[] = [
     now: '10:00:00',
     want: [],
     wake: '12:00:00',
+  },
+  {
+    name: 'suspendUntil beyond all dates',
+    given: { spec: { cron: undefined, interval: '30m', suspendUntil: '9999-12-31T23:59:59-12:00' } },
+    now: '10:00:00',
+    want: [],
+    next: null,
   },
   {
     name: 'excluded',

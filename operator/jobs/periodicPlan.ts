@@ -18,7 +18,7 @@ import { planRetries } from './periodicRetry.ts';
 import { attemptOfRun, isFinished, runNowTokenOf, slotOfRun, tokenOfRun, type RunCause } from './periodicRun.ts';
 import { startWaiting, wakeForWaiting } from './periodicWaiting.ts';
 import { nextTimes, slotsBetween, type IntervalSchedule, type Schedule, type SlotSchedule } from './schedule.ts';
-import { timeMs } from './times.ts';
+import { timeMs, writable } from './times.ts';
 
 export interface PeriodicPlan {
   /** A start by hand that has not happened yet. It comes first and is bound by nothing in the schedule. */
@@ -236,7 +236,7 @@ function planInterval(view: View, schedule: IntervalSchedule): Seen {
     const startMs = desk.startOf(slotMs);
     if (startMs > nowMs) {
       desk.wakeAt(startMs);
-      seen = { ...nothing, nextSlots: [slotMs] };
+      seen = { ...nothing, nextSlots: writable(slotMs) === undefined ? [] : [slotMs] };
       return;
     }
     const dueMs = desk.hold.before === undefined ? Math.max(startMs, base.endedMs) : nowMs;

@@ -296,6 +296,13 @@ describe('slotsBetween', () => {
     expect(slotsBetween(schedule, anchor, span, 4)).toMatchObject({ complete: false });
   });
 
+  it.each(['59 23 * * *', '@every 1h'])('ends with the year 9999, which is the last that can be written: %s', (cron) => {
+    const parsed = parseSchedule({ cron });
+    if (!parsed.ok || parsed.schedule.kind !== 'slots') throw new Error('unreadable');
+    const late = { sinceMs: at('9999-12-31T20:59:00Z'), startsAtOnce: false };
+    expect(nextTimes(parsed.schedule, late, late.sinceMs, 10).map(iso).at(-1)).toBe('9999-12-31T23:59:00Z');
+  });
+
   it('counts a year of minutes in a moment', () => {
     const year = { afterMs: at('2025-01-01T00:00:00Z'), untilMs: at('2026-01-01T00:00:00Z') };
     expect(slotsBetween(schedule, anchor, year, 1_000_000).slots).toHaveLength(365 * 1440);

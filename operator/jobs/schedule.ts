@@ -8,6 +8,7 @@ import { Calendar, defaultDstPolicy, type DstPolicy } from './calendar.ts';
 import { parseCronFields } from './cronFields.ts';
 import { holdsHash } from './cronHash.ts';
 import { CronError } from './cronTokens.ts';
+import { writable } from './times.ts';
 import { Zone, type ZoneRules } from './zone.ts';
 
 /** Where the counting starts. */
@@ -24,7 +25,7 @@ export interface SlotSchedule {
   readonly kind: 'slots';
   /** The schedule written in one way: equal text means equal slots. */
   readonly text: string;
-  /** The first slot after this instant; undefined when none comes within nine years. Slots are whole seconds. */
+  /** The first slot after this instant; undefined when none comes within nine years, or before the year 10000. Slots are whole seconds. */
   next(afterMs: number, anchor: Anchor): number | undefined;
 }
 
@@ -141,7 +142,7 @@ function parseExpression(expression: string, { zone, zoneOf, dst, seed }: Readin
 const slotsOf = (calendar: Calendar, text: string): SlotSchedule => ({
   kind: 'slots',
   text,
-  next: (afterMs, anchor) => calendar.next(anchor.reachesBack === true ? afterMs : Math.max(afterMs, anchor.sinceMs)),
+  next: (afterMs, anchor) => writable(calendar.next(anchor.reachesBack === true ? afterMs : Math.max(afterMs, anchor.sinceMs))),
 });
 
 /** robfig/cron reads the zone from there, and Prow, which puts one in front itself, fails where it registers the job. */
@@ -166,7 +167,7 @@ function every(text: string, column: number): SlotSchedule {
     text: `@every ${formatDuration(periodMs)}`,
     next(afterMs, { sinceMs, startsAtOnce, reachesBack }) {
       const first = reachesBack === true ? -Infinity : startsAtOnce ? 0 : 1;
-      return sinceMs + Math.max(first, Math.floor((afterMs - sinceMs) / periodMs) + 1) * periodMs;
+      return writable(sinceMs + Math.max(first, Math.floor((afterMs - sinceMs) / periodMs) + 1) * periodMs);
     },
   };
 }
