@@ -72,7 +72,7 @@ describe('a slot', () => {
       ],
     });
     expect(await world.metrics.value('prow_periodic_slots_missed_total', { reason: 'Superseded' })).toBe(2);
-    expect(world.events).toEqual(['Warning SlotsMissed 2 slots were missed; status.missed names the latest']);
+    expect(world.events).toEqual(['Warning SlotsMissed 2 slots were missed (Superseded); status.missed names the latest']);
   });
 
   it('whose run was cleaned up does not start again', async () => {

@@ -55,10 +55,15 @@ function tellSettled(events: EventSink, periodic: KubeObject, { settled, refusal
   for (const [reason, note] of skipNotes) if (skips.has(reason)) events.event(periodic, 'Normal', 'SlotSkipped', note, 'Skip');
   for (const { reason, message } of refusals) events.event(periodic, 'Warning', reason, message, 'Start');
   const refused = new Set<string>(refusals.map(({ reason }) => reason));
-  const misses = reasons('miss').filter((reason) => !refused.has(reason)).length;
-  if (misses > 0) events.event(periodic, 'Warning', 'SlotsMissed', `${misses} slots were missed; status.missed names the latest`, 'Miss');
+  const misses = reasons('miss').filter((reason) => !refused.has(reason));
+  if (misses.length > 0) events.event(periodic, 'Warning', 'SlotsMissed', missNote(misses), 'Miss');
   if (reasons('drop').includes('LaterSlot'))
     events.event(periodic, 'Normal', 'RetryDropped', 'A run is not repeated because a later slot has started', 'Skip');
+}
+
+function missNote(misses: readonly string[]): string {
+  const were = misses.length === 1 ? 'slot was' : 'slots were';
+  return `${misses.length} ${were} missed (${[...new Set(misses)].sort().join(', ')}); status.missed names the latest`;
 }
 
 export function tellReplaced(events: EventSink, object: Periodic, runs: readonly ProwJob[]): void {
