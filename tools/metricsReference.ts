@@ -90,7 +90,10 @@ const chapters: readonly { readonly title: string; readonly about: string; reado
 /** For dashboards that come from upstream Prow. */
 const upstream: readonly (readonly [theirs: string, here: string])[] = [
   ['`prowjobs`', 'the same, without `job_name`, `org`, `repo`, `base_ref` and `retest`: users decide how many of those there are'],
-  ['`prowjob_state_transitions`', 'the same, with `job_namespace`, `type` and `state`. Each transition counts once, also across a restart'],
+  [
+    '`prowjob_state_transitions`',
+    'the same, with `job_namespace`, `type` and `state`. Each transition counts once, also across a restart; `triggered` counts when a run is first looked at',
+  ],
   ['`prow_job_runtime_seconds`', 'the same, with `type`, `last_state` and `state`'],
   ['`sinker_pods_existing`, `sinker_prow_jobs_existing`', 'the same'],
   [
@@ -102,6 +105,15 @@ const upstream: readonly (readonly [theirs: string, here: string])[] = [
     '`controller_runtime_reconcile_errors_total{controller=~"cleanup-.*"}`',
   ],
   ['`sinker_loop_duration_seconds`', 'nothing loops: `cleanup_overdue_objects` says what is late'],
+  ['`job_configmap_size`, `prow_configmap_size_bytes`', 'nothing: jobs are objects, not ConfigMaps'],
+  [
+    '`prow_job_labels`, `prow_job_annotations`',
+    "nothing: users decide how many series those are. kube-state-metrics can make them of ProwJobs' labels",
+  ],
+  [
+    'what upstream does not measure',
+    'queue wait and how full limits are (`prowjob_queue_wait_seconds`, `prowjob_limit_*`), start latency (`prowjob_start_seconds`, `prowjob_pod_start_seconds`), attempts by cause (`prowjob_attempts_*`), schedules (`prow_periodic_*`), the health of build clusters (`prow_build_cluster_*`), the archive (`archive_*`)',
+  ],
   ['`kubernetes_failed_client_creations`', 'the same; whether a cluster can be used now is `prow_build_cluster_up`'],
   ['`prow_version`', '`prow_operator_build_info`'],
   ['`workqueue_*`, `controller_runtime_*`, `rest_client_*`', 'the same'],

@@ -9,7 +9,7 @@ import { stringify } from 'yaml';
 import { metricsPage, operatorMetrics } from '../../tools/metricsReference.ts';
 import { namesIn } from './expressions.ts';
 import { findPrograms } from './programs.ts';
-import { repository, rules } from './rules.ts';
+import { alerts, repository, rules } from './rules.ts';
 
 interface Panel {
   readonly id: number;
@@ -69,6 +69,16 @@ describe('names in an expression', () => {
 
 it('a dashboard is there', () => {
   expect(files).toContain('prow-operator.json');
+});
+
+it('whoever is woken by an alert finds its figures on a dashboard', () => {
+  const shown = new Set(files.flatMap((file) => expressionsOf(read(file)).flatMap((expr) => namesIn(expr).metrics)));
+  for (const { alert, expr } of alerts) {
+    expect(
+      namesIn(expr).metrics.filter((metric) => !shown.has(metric)),
+      alert,
+    ).toEqual([]);
+  }
 });
 
 describe('the reference of metrics', () => {

@@ -101,6 +101,7 @@ export class ClusterMember {
     return {
       isUp: this.report().state === 'ready',
       isOpen: health !== undefined && health.breaker !== 'closed',
+      isPaused: this.#cluster.spec.paused === true,
       callsUnderWay: health?.callsUnderWay ?? 0,
       podsSeen: this.#link?.pods.store.size ?? 0,
     };

@@ -142,7 +142,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     pluginConfigs: plugins.store,
     buildClusters: declared.store,
   };
-  showGauges(kit, { ...caches, pods: () => clusters.caches().map(({ store }) => store) }, settings);
+  showGauges(kit, { ...caches, clusters, admission: runs.admission }, settings);
   return {
     settingsChanged: () => {
       if (settings() !== options.settings()) {

@@ -90,12 +90,20 @@ describe('the figures of Periodics', () => {
       }),
       newPeriodic({
         name: 'b',
-        status: { ...fine, waiting: [{ slot: '2026-01-02T12:00:00Z', attempt: 2, reason: 'Retry' }], conditions: [stopped] },
+        status: {
+          ...fine,
+          consecutiveFailures: 5,
+          waiting: [{ slot: '2026-01-02T12:00:00Z', attempt: 2, reason: 'Retry' }],
+          conditions: [stopped],
+        },
       }),
     ];
     const waiting = (reason: string): Promise<number | undefined> => value('prow_periodic_slots_waiting', { reason });
     expect([await waiting('Queued'), await waiting('Retry'), await waiting('CatchUp'), await waiting('Replacing')]).toEqual([2, 1, 0, 0]);
     expect([await value('prow_periodics', { state: 'stopped' }), await value('prow_periodics', { state: 'active' })]).toEqual([1, 1]);
+    expect([await value('prow_periodic_stopped', { periodic: 'b' }), await seriesOf('prow_periodic_stopped')]).toEqual([5, 1]);
+    all = all.map((periodic) => ({ ...periodic, spec: { ...periodic.spec, suspend: true } }));
+    expect(await seriesOf('prow_periodic_stopped')).toBe(0);
     expect(await value('prow_periodic_overdue_seconds')).toBe(0);
   });
 

@@ -57,6 +57,13 @@ export function showPeriodicGauges({ metrics, periodics, clock, isLeading }: Per
       labels: ['periodic_namespace', 'periodic'],
     }),
   );
+  const stopped = new LiveSeries(
+    metrics.gauge<Named>({
+      name: 'prow_periodic_stopped',
+      help: `How many failures in a row have stopped the schedule, for Periodics that spec.stopAfter has stopped (the worst ${namedSeries}). Leader only.`,
+      labels: ['periodic_namespace', 'periodic'],
+    }),
+  );
   const schedules = new ScheduleCache();
   metrics.beforeScrape(() => {
     const nowMs = clock.now();
@@ -65,6 +72,7 @@ export function showPeriodicGauges({ metrics, periodics, clock, isLeading }: Per
     waiting.show(waitTally(all, isLeading()));
     states.show(stateTally(all, nowMs, isLeading()));
     failures.show(worst(all, (periodic) => (isSuspended(periodic, nowMs) ? 0 : (periodic.status?.consecutiveFailures ?? 0)), 1));
+    stopped.show(worst(all, (periodic) => (stateOf(periodic, nowMs) === 'stopped' ? (periodic.status?.consecutiveFailures ?? 1) : 0), 1));
     silence.show(worst(all, (periodic) => silentSlots(periodic, schedules, nowMs), leastSlots));
   });
 }

@@ -50,7 +50,7 @@ export function prowJobController(options: ProwJobControllerOptions): ProwJobCon
     wake: (key) => controller.enqueue(key, { priority: 'fresh' }),
     find: (key) => jobs.get(key),
   });
-  const reconciler = new ProwJobReconciler({ ...options, admission, metrics: prowJobMetrics(metrics, admission) });
+  const reconciler = new ProwJobReconciler({ ...options, admission, metrics: prowJobMetrics(metrics) });
   const controller = new Controller({ name: 'prowjob', reconciler, workers: options.workers ?? 20, clock, logger, metrics });
   // The ledger first: a run that a change wakes must find it up to date.
   feed(jobs, (change) => admission.onJob(change));

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import type { PodAccess } from '../../operator/clusters/clusters.ts';
 import { podIndexers } from '../../operator/jobs/podOwner.ts';
 import { defaultPolicy } from '../../operator/jobs/policy.ts';
 import type { Pod, PodStatus } from '../../operator/kube/builtin.ts';
@@ -13,18 +14,35 @@ let metrics: Metrics;
 let jobs: Store<ProwJob>;
 let pods: Store<Pod>;
 let isLeading: boolean;
+let away: Set<string>;
 
 beforeEach(() => {
+  away = new Set();
   metrics = new Metrics();
   jobs = new Store<ProwJob>();
   pods = new Store<Pod>({ indexers: podIndexers });
   isLeading = true;
   const clock = new FakeClock(nowMs);
-  showRunGauges({ metrics, jobs, pods: () => [pods], policy: () => defaultPolicy, clock, isLeading: () => isLeading });
+  const access = { pods } as unknown as PodAccess;
+  showRunGauges({
+    metrics,
+    jobs,
+    pods: () => [pods],
+    clusters: {
+      get: (alias, namespace) =>
+        away.has(`${namespace}/${alias}`) ? { state: 'unavailable', message: 'It does not answer.' } : { state: 'ready', access },
+    },
+    policy: () => defaultPolicy,
+    clock,
+    isLeading: () => isLeading,
+  });
 });
 
 const value = (name: string, labels: Record<string, string> = {}): Promise<number | undefined> => metrics.value(name, labels);
 const overdue = (phase: string): Promise<number | undefined> => value('prowjob_overdue_seconds', { phase });
+let versions = 10;
+/** A cache takes an object only when it is newer. */
+const changed = (run: ProwJob): ProwJob => ({ ...run, metadata: { ...run.metadata, resourceVersion: String((versions += 1)) } });
 const done = { state: 'success', completionTime: ago(0) } as const;
 
 describe('the figures of runs', () => {
@@ -41,7 +59,7 @@ describe('the figures of runs', () => {
     expect(await value('prowjobs', { state: 'success' })).toBeUndefined();
   });
 
-  it('say why runs wait, and for how long the oldest has', async () => {
+  it('say why runs wait, and for how long the oldest of each reason has', async () => {
     const waiting = { state: 'triggered', waiting: { reason: 'ClusterUnavailable', message: 'away' } } as const;
     jobs.replace(
       [
@@ -54,7 +72,8 @@ describe('the figures of runs', () => {
       '1',
     );
     expect(await value('prowjob_held_back', { reason: 'ClusterUnavailable', cluster: 'gpu' })).toBe(1);
-    expect(await value('prowjob_longest_wait_seconds')).toBe(3600);
+    const waits = ['ClusterUnavailable', 'New', 'QueueFull'].map((reason) => value('prowjob_longest_wait_seconds', { reason }));
+    expect(await Promise.all(waits)).toEqual([3600, 60, 0]);
   });
 
   it('are shown by the leader only', async () => {
@@ -129,6 +148,39 @@ describe('how far a run is past its deadline', () => {
     jobs.replace([run], '1');
     pods.replace([podOf(run, { ...inPhase, labels: { 'prow.k8s.io/run-uid': 'another' } })], '1');
     expect(await overdue('running')).toBe(0);
+  });
+
+  it('is not a matter of a cluster that is away, until every deadline together has passed', async () => {
+    const run = pendingRun({ spec: { cluster: 'gpu' } });
+    const startedAgo = (ms: number): ProwJob => {
+      const attempts = [{ ...run.status!.attempts![0]!, started: ago(ms) }];
+      return { ...changed(run), status: { ...run.status!, attempts } };
+    };
+    const all = ['queue', 'unscheduled', 'pending', 'running'] as const;
+    const figures = (): Promise<readonly unknown[]> => Promise.all(all.map(overdue));
+    jobs.replace([startedAgo(50 * hourMs)], '1');
+    pods.replace([podOf(run, inPhase)], '1');
+    expect(await figures()).toEqual([0, 0, 0, 3600]);
+    away.add('ci/gpu');
+    expect(await figures()).toEqual([0, 0, 0, 0]);
+    // 24 h in the queue, 5 min without a node, 10 min before it runs, 48 h of running.
+    jobs.replace([startedAgo(73 * hourMs)], '2');
+    expect(await figures()).toEqual([0, 0, 0, 45 * 60]);
+    jobs.replace([aRun({ createdAgoMs: 25 * hourMs, spec: { cluster: 'gpu' } })], '3');
+    expect(await figures()).toEqual([3600, 0, 0, 0]);
+  });
+
+  it('forgets the pod of a lost attempt, and gives the next one the time of the queue', async () => {
+    const run = pendingRun();
+    const lostAgo = (ms: number): ProwJob => {
+      const attempts = [{ ...run.status!.attempts![0]!, finished: ago(ms), cause: 'UnscheduledTimeout' as const }];
+      return { ...changed(run), status: { ...run.status!, attempts } };
+    };
+    jobs.replace([lostAgo(10 * minuteMs)], '1');
+    pods.replace([podOf(run, { createdAgoMs: hourMs, status: { phase: 'Pending' }, deletedAgoMs: 10 * minuteMs })], '1');
+    expect([await overdue('unscheduled'), await overdue('queue')]).toEqual([0, 0]);
+    jobs.replace([lostAgo(25 * hourMs)], '2');
+    expect([await overdue('unscheduled'), await overdue('queue')]).toEqual([0, 3600]);
   });
 
   it('counts a pod that is never there from the start of its attempt', async () => {

@@ -3,7 +3,8 @@
  * With 150,000 runs a scrape costs 0.1 to 0.15 s of CPU, clean-up's own walk included.
  * Labels are bounded by what exists: states, types, namespaces, and the clusters that runs name.
  */
-import type { ProwJob } from '../../crds/v1/prowJob.ts';
+import { waitReasons, type ProwJob } from '../../crds/v1/prowJob.ts';
+import type { Clusters } from '../../operator/clusters/clusters.ts';
 import { deadlinesOf } from '../../operator/jobs/deadlines.ts';
 import { resolveRun } from '../../operator/jobs/resolveRun.ts';
 import { phaseOfPod } from '../../operator/jobs/podOutcome.ts';
@@ -23,6 +24,7 @@ export interface RunGaugesOptions {
   readonly jobs: Pick<StoreReader<ProwJob>, 'list' | 'size'>;
   /** The caches of pods that exist now, one for each cluster; they need podIndexers. */
   readonly pods: () => readonly PodCache[];
+  readonly clusters: Pick<Clusters, 'get'>;
   readonly policy: () => JobPolicy;
   readonly clock: Clock;
   /** Only the leader shows figures: sums over replicas would count everything twice. */
@@ -44,8 +46,11 @@ interface Census {
   readonly runs: Tally<RunLabels>;
   readonly heldBack: Tally<'reason' | 'cluster'>;
   readonly overdue: Tally<'phase'>;
-  longestWaitMs: number;
+  readonly longestWait: Tally<'reason'>;
 }
+
+/** For a run that waits and has not been told why. */
+const untold = 'New';
 
 export function showRunGauges(options: RunGaugesOptions): void {
   const { metrics, jobs, pods, isLeading } = options;
@@ -70,10 +75,13 @@ export function showRunGauges(options: RunGaugesOptions): void {
       labels: ['phase'],
     }),
   );
-  const longestWait = metrics.gauge({
-    name: 'prowjob_longest_wait_seconds',
-    help: 'Age of the oldest run that has not been allowed to start. Leader only.',
-  });
+  const longestWait = new LiveSeries(
+    metrics.gauge<'reason'>({
+      name: 'prowjob_longest_wait_seconds',
+      help: `Age of the oldest run that has not been allowed to start, by the reason its status gives (${untold}: none yet). Leader only.`,
+      labels: ['reason'],
+    }),
+  );
   const phases = new LiveSeries(
     metrics.gauge<'phase'>({ name: 'prowjob_pods', help: 'Pods of runs, by where they stand. Leader only.', labels: ['phase'] }),
   );
@@ -85,14 +93,14 @@ export function showRunGauges(options: RunGaugesOptions): void {
     runs.show(census.runs);
     heldBack.show(census.heldBack);
     overdue.show(census.overdue);
-    longestWait.set(census.longestWaitMs / 1000);
+    longestWait.show(census.longestWait);
     phases.show(countPods(leading ? pods().flatMap((store) => store.list()) : []));
     existingRuns.set(leading ? jobs.size : 0);
     existingPods.set(leading ? pods().reduce((sum, store) => sum + store.size, 0) : 0);
   });
 }
 
-function takeCensus(all: readonly ProwJob[], { pods, policy, clock }: RunGaugesOptions): Census {
+function takeCensus(all: readonly ProwJob[], { pods, clusters, policy, clock }: RunGaugesOptions): Census {
   const caches = pods();
   const nowMs = clock.now();
   const now = policy();
@@ -100,17 +108,22 @@ function takeCensus(all: readonly ProwJob[], { pods, policy, clock }: RunGaugesO
     runs: new Tally(),
     heldBack: new Tally(),
     overdue: new Tally(deadlines.map((phase) => ({ phase }))),
-    longestWaitMs: 0,
+    longestWait: new Tally([untold, ...waitReasons].map((reason) => ({ reason }))),
   };
   for (const run of all) {
     const { state, waiting } = statusOf(run);
+    const namespace = run.metadata.namespace ?? '';
     const cluster = clusterOf(run);
-    census.runs.add({ job_namespace: run.metadata.namespace ?? '', type: run.spec.type, state, cluster });
+    census.runs.add({ job_namespace: namespace, type: run.spec.type, state, cluster });
     if (isComplete(run) || !isOurs(run)) continue;
     if (waiting !== undefined) census.heldBack.add({ reason: waiting.reason, cluster });
-    if (state === 'triggered' && !isAbortRequested(run)) census.longestWaitMs = Math.max(census.longestWaitMs, nowMs - createdMsOf(run));
-    const pod = state === 'triggered' ? undefined : podOf(run, caches);
-    const due = dueOf(run, pod, deadlinesOf(resolveRun(run, now).run.spec, now.prowJobs.timeouts));
+    const isQueued = state === 'triggered';
+    if (isQueued && !isAbortRequested(run)) {
+      census.longestWait.raise({ reason: waiting?.reason ?? untold }, (nowMs - createdMsOf(run)) / 1000);
+    }
+    const limits = deadlinesOf(resolveRun(run, now).run.spec, now.prowJobs.timeouts);
+    const isSeen = isQueued || clusters.get(cluster, namespace).state === 'ready';
+    const due = isSeen ? dueOf(run, isQueued ? undefined : podOf(run, caches), limits) : blindDueOf(run, limits);
     if (due !== undefined) census.overdue.raise({ phase: due.deadline }, Math.max(0, nowMs - due.atMs) / 1000);
   }
   return census;
@@ -126,18 +139,29 @@ function podOf(run: ProwJob, pods: readonly PodCache[]): Pod | undefined {
   return undefined;
 }
 
+interface Due {
+  readonly deadline: DeadlineName;
+  readonly atMs: number;
+}
+
 /** The next deadline of an unfinished run. */
-export function dueOf(
-  run: ProwJob,
-  pod: PodShape | undefined,
-  limits: DeadlinePolicy,
-): { readonly deadline: DeadlineName; readonly atMs: number } | undefined {
+function dueOf(run: ProwJob, pod: PodShape | undefined, limits: DeadlinePolicy): Due | undefined {
   const { state, attempts } = statusOf(run);
   if (state === 'triggered') return { deadline: 'queue', atMs: createdMsOf(run) + limits.queueMs };
+  const attempt = attempts?.at(-1);
+  const lostMs = timeMs(attempt?.finished);
+  // The next attempt waits for its turn, and for the pod of this one to go.
+  if (lostMs !== undefined) return { deadline: 'queue', atMs: lostMs + limits.queueMs };
   const phase = pod === undefined ? undefined : phaseOfPod(pod);
   if (phase !== undefined) return { deadline: phase.kind, atMs: phase.sinceMs + limitOf(phase.kind, limits) };
-  const startedMs = pod === undefined ? timeMs(attempts?.at(-1)?.started) : undefined;
+  const startedMs = pod === undefined ? timeMs(attempt?.started) : undefined;
   return startedMs === undefined ? undefined : { deadline: 'queue', atMs: startedMs + limits.queueMs };
+}
+
+/** Nobody can look at the pod of a cluster that is away: only when all deadlines together have passed is the run given up. */
+function blindDueOf(run: ProwJob, { queueMs, unscheduledMs, pendingMs, runningMs }: DeadlinePolicy): Due | undefined {
+  const startedMs = timeMs(statusOf(run).attempts?.at(-1)?.started);
+  return startedMs === undefined ? undefined : { deadline: 'running', atMs: startedMs + queueMs + unscheduledMs + pendingMs + runningMs };
 }
 
 const limitOf = (kind: 'unscheduled' | 'pending' | 'running', limits: DeadlinePolicy): number =>

@@ -50,7 +50,13 @@ describe('a run that succeeds', () => {
     expect(
       await metrics.value('prowjob_state_transitions_total', { type: 'periodic', from: 'pending', to: 'success', reason: 'Succeeded' }),
     ).toBe(1);
-    expect(await metrics.value('prowjob_running')).toBe(0);
+    const { namespace: job_namespace } = done.metadata;
+    const states = ['triggered', 'pending', 'success', 'failure'].map((state) =>
+      metrics.value('prowjob_state_transitions', { job_namespace: job_namespace ?? '', type: 'periodic', state }),
+    );
+    expect(await Promise.all(states)).toEqual([1, 1, 1, 0]);
+    expect(await metrics.value('prowjob_start_seconds_count')).toBe(1);
+    expect(await metrics.value('prowjob_attempts_ended_total', { cause: 'Succeeded' })).toBe(1);
   });
 });
 

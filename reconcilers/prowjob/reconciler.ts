@@ -85,7 +85,6 @@ export class ProwJobReconciler implements Reconciler {
         return this.#createPod(decision.plan, pass);
       case 'lose':
         await this.#write(pass, { kind: 'lost', end: decision.end, delayMs: decision.delayMs });
-        this.#deps.metrics.attempt(decision.end.cause);
         return { requeueAfterMs: 0 };
       case 'adopt':
         await this.#write(pass, { kind: 'adopted', pod: decision.pod });
@@ -159,7 +158,6 @@ export class ProwJobReconciler implements Reconciler {
     }
     const { plan, end } = decision;
     const written = await this.#write(pass, { kind: 'started', plan, ...(end === undefined ? {} : { end }) });
-    if (end !== undefined) this.#deps.metrics.attempt(end.cause);
     return this.#createPod(plan, written);
   }
 
@@ -172,7 +170,7 @@ export class ProwJobReconciler implements Reconciler {
     const outcome = await createPod({ run, plan, access: accessOf(pass.scope), signal: pass.ctx.signal });
     switch (outcome.kind) {
       case 'created':
-        this.#deps.metrics.podCreated();
+        this.#deps.metrics.podCreated(run, plan.number, pass.ctx.clock.now());
         return {};
       case 'found':
         return this.#found(outcome.pod, pass);

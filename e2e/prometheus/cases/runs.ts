@@ -25,8 +25,12 @@ export const runCases: readonly AlertCase[] = [
   },
   {
     alert: 'ProwQueueWaitHigh',
-    when: 'a run waits for more than half an hour',
-    series: { prowjob_longest_wait_seconds: '1700+60x20' },
+    when: 'runs wait for more than half an hour, told one reason and then another',
+    series: {
+      'prowjob_longest_wait_seconds{reason="QueueFull"}': '1700+60x8 0x20',
+      'prowjob_longest_wait_seconds{reason="MaxConcurrency"}': '0x8 2240+60x20',
+      'prowjob_longest_wait_seconds{reason="New"}': '0x30',
+    },
     at: '15m',
     fires: [
       {
@@ -37,9 +41,32 @@ export const runCases: readonly AlertCase[] = [
   },
   {
     alert: 'ProwQueueWaitHigh',
+    when: 'a run waits for the first look at it',
+    series: { 'prowjob_longest_wait_seconds{reason="New"}': '1800+60x20' },
+    at: '12m',
+    fires: [
+      {
+        summary: 'A run has been waiting to start for 42m 0s.',
+        description: 'The run that has waited longest was created 42m 0s ago and has not been allowed to start.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwQueueWaitHigh',
     when: 'runs wait, but each for minutes only',
-    series: { prowjob_longest_wait_seconds: '0+60x10 0+60x10' },
+    series: { 'prowjob_longest_wait_seconds{reason="QueueFull"}': '0+60x10 0+60x10' },
     at: '20m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwQueueWaitHigh',
+    when: 'somebody has paused a cluster, and another one is down',
+    series: {
+      'prowjob_longest_wait_seconds{reason="ClusterPaused"}': '9000+60x20',
+      'prowjob_longest_wait_seconds{reason="ClusterUnavailable"}': '9000+60x20',
+      'prowjob_longest_wait_seconds{reason="MaxConcurrency"}': '0x20',
+    },
+    at: '15m',
     fires: quiet,
   },
   {
@@ -50,22 +77,22 @@ export const runCases: readonly AlertCase[] = [
     fires: [
       {
         summary: 'No node takes the pods of some runs.',
-        description: 'For several minutes about 2 pods have found no node, or runs have ended with UnscheduledTimeout.',
+        description: 'For several minutes about 2 pods have found no node, or were given up with UnscheduledTimeout.',
       },
     ],
   },
   {
     alert: 'ProwPodsUnschedulable',
-    when: 'their runs were given up',
+    when: 'they were given up, and tried again elsewhere or not',
     series: {
       'prowjob_pods{phase="unschedulable"}': '0x30',
-      'prowjob_state_transitions_total{type="periodic",from="pending",to="error",reason="UnscheduledTimeout"}': '0x10 2x20',
+      'prowjob_attempts_ended_total{cause="UnscheduledTimeout"}': '0x10 2x20',
     },
     at: '20m',
     fires: [
       {
         summary: 'No node takes the pods of some runs.',
-        description: 'For several minutes about 2 pods have found no node, or runs have ended with UnscheduledTimeout.',
+        description: 'For several minutes about 2 pods have found no node, or were given up with UnscheduledTimeout.',
       },
     ],
   },
@@ -75,7 +102,8 @@ export const runCases: readonly AlertCase[] = [
     series: {
       'prowjob_pods{phase="unschedulable"}': '1 0 1 0 1 0',
       'prowjob_pods{phase="running"}': '5x5',
-      'prowjob_state_transitions_total{type="periodic",from="pending",to="failure",reason="TestFailed"}': '0+3x5',
+      'prowjob_attempts_ended_total{cause="UnscheduledTimeout"}': '7x5',
+      'prowjob_attempts_ended_total{cause="TestFailed"}': '0+3x5',
     },
     at: '5m',
     fires: quiet,
@@ -103,6 +131,35 @@ export const runCases: readonly AlertCase[] = [
     when: 'a cluster was away for some minutes',
     series: { 'prow_build_cluster_up{job_namespace="ci",cluster="gpu"}': '1 0x8 1x20' },
     at: '12m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwBuildClusterDown',
+    when: 'a paused cluster is taken down; one of the same name of another tenant is down as well',
+    series: {
+      'prow_build_cluster_up{job_namespace="ci",cluster="gpu"}': '0x30',
+      'prow_build_cluster_paused{job_namespace="ci",cluster="gpu"}': '1x30',
+      'prow_build_cluster_up{job_namespace="team",cluster="gpu"}': '0x30',
+      'prow_build_cluster_paused{job_namespace="team",cluster="gpu"}': '0x30',
+    },
+    at: '12m',
+    fires: [
+      {
+        labels: { job_namespace: 'team', cluster: 'gpu' },
+        summary: 'Build cluster gpu of namespace team cannot be used.',
+        description:
+          'Build cluster gpu has been unavailable for 10 minutes. What waits for it does not start, and what is under way there is not followed; runs of other clusters go on.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwBuildClusterDown',
+    when: 'its BuildCluster was removed, and a follower shows nothing',
+    series: {
+      'prow_build_cluster_up{job_namespace="ci",cluster="gpu"}': '0x8 stale',
+      'prow_build_cluster_up{job_namespace="ci",cluster="arm",pod="a"}': '1x30',
+    },
+    at: '15m',
     fires: quiet,
   },
   {
@@ -164,6 +221,25 @@ export const runCases: readonly AlertCase[] = [
     alert: 'ProwArchiveBacklog',
     when: 'a store was away for half an hour',
     series: { archive_backlog_oldest_seconds: '0+60x35 0x30' },
+    at: '50m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwArchiveLost',
+    when: 'results are given up',
+    series: { 'archive_uploads_total{result="given_up"}': '0x10 3x30', 'archive_uploads_total{result="failed"}': '0+5x40' },
+    at: '11m',
+    fires: [
+      {
+        summary: 'Results of runs will never be in the archive.',
+        description: 'Within 30 minutes the operator has given up the logs and results of about 3 runs. Cleanup no longer keeps them.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwArchiveLost',
+    when: 'uploads fail and are tried again, and what was given up was long ago',
+    series: { 'archive_uploads_total{result="given_up"}': '0 4x60', 'archive_uploads_total{result="failed"}': '0+5x60' },
     at: '50m',
     fires: quiet,
   },

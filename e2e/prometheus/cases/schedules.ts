@@ -82,6 +82,58 @@ export const scheduleCases: readonly AlertCase[] = [
     fires: quiet,
   },
   {
+    alert: 'ProwPeriodicFailing',
+    when: 'the failures have stopped it; one of the same name elsewhere goes on failing, under two leaders',
+    series: {
+      'prow_periodic_consecutive_failures{periodic_namespace="ci",periodic="nightly"}': '3x5',
+      'prow_periodic_stopped{periodic_namespace="ci",periodic="nightly"}': '3x5',
+      'prow_periodic_consecutive_failures{periodic_namespace="team",periodic="nightly",pod="a"}': '4 4 stale',
+      'prow_periodic_consecutive_failures{periodic_namespace="team",periodic="nightly",pod="b"}': '_ 4x4',
+    },
+    at: '3m',
+    fires: [
+      {
+        labels: { periodic: 'nightly', periodic_namespace: 'team' },
+        summary: 'Periodic team/nightly keeps failing.',
+        description: 'The last 4 runs of Periodic team/nightly failed, one after another.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwPeriodicStopped',
+    when: 'one failure was enough for it',
+    series: { 'prow_periodic_stopped{periodic_namespace="ci",periodic="nightly"}': '_ 1x5' },
+    at: '1m',
+    fires: [
+      {
+        labels: { periodic: 'nightly', periodic_namespace: 'ci' },
+        summary: 'Periodic ci/nightly has stopped.',
+        description:
+          'Periodic ci/nightly starts nothing any more: its last failures in a row number 1, as many as spec.stopAfter allows. A run that succeeds or an edit of its spec sets it going again.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwPeriodicStopped',
+    when: 'a run by hand has succeeded, and another one is suspended',
+    series: {
+      'prow_periodic_stopped{periodic_namespace="ci",periodic="nightly"}': '3 3 stale',
+      'prow_periodics{state="suspended"}': '1x5',
+    },
+    at: '3m',
+    fires: quiet,
+  },
+  {
+    alert: 'ProwPeriodicSilent',
+    when: 'it has stopped',
+    series: {
+      'prow_periodic_slots_without_success{periodic_namespace="ci",periodic="nightly"}': '9x30',
+      'prow_periodic_stopped{periodic_namespace="ci",periodic="nightly"}': '3x30',
+    },
+    at: '28m',
+    fires: quiet,
+  },
+  {
     alert: 'ProwPeriodicSilent',
     when: 'five slots pass without a success',
     series: { 'prow_periodic_slots_without_success{periodic_namespace="ci",periodic="nightly"}': '4x10 5x20' },
@@ -115,6 +167,23 @@ export const scheduleCases: readonly AlertCase[] = [
         summary: 'Periodic objects in ci do not take effect (3).',
         description:
           'Objects of kind Periodic in namespace ci have had the condition Stalled for 15 minutes. They wait for a person to correct them.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwConfigInvalid',
+    when: 'a cluster that is only unreachable is not stalled, and one without its Secret is',
+    series: {
+      'prow_build_cluster_up{job_namespace="ci",cluster="gpu"}': '0x20',
+      'operator_stalled_objects{kind="BuildCluster",object_namespace="team",reason="SecretMissing"}': '1x20',
+    },
+    at: '16m',
+    fires: [
+      {
+        labels: { kind: 'BuildCluster', object_namespace: 'team' },
+        summary: 'BuildCluster objects in team do not take effect (1).',
+        description:
+          'Objects of kind BuildCluster in namespace team have had the condition Stalled for 15 minutes. They wait for a person to correct them.',
       },
     ],
   },
