@@ -1,8 +1,9 @@
 /** What is removed when its time has come, and what is kept. */
 import { expect } from 'vitest';
-import { prowJobs } from '../../crds/resources.ts';
-import { annotation, label } from '../../operator/jobs/labels.ts';
+import { periodics, prowJobs } from '../../crds/resources.ts';
+import { annotation, label, reporterFinalizer } from '../../operator/jobs/labels.ts';
 import { pods } from '../../operator/kube/builtin.ts';
+import { mergePatch } from '../../operator/kube/patch.ts';
 import { forever, periodic, plainPod, prowJob, rarely } from './manifests.ts';
 import type { Scene } from './scene.ts';
 import { stories } from './story.ts';
@@ -52,6 +53,45 @@ stories('cleanup', { settings: { cleanup: { prowJobTTL: '10s', podTTL: '4s', orp
     // It finished after the one that must stay, and had the same time to live.
     await runGone(scene, 'stopwatch');
     expect(scene.recorder.run(scene.namespace, newer ?? '')?.status?.state).toBe('success');
+  });
+
+  story('keeps as many runs of a schedule as it says, and lets the oldest go when a newer one has ended', async (scene) => {
+    await scene.apply(periodic('brief', 'true', { cron: rarely, history: { successful: 1, failed: 0, ttl: '1h' } }));
+    const names: string[] = [];
+    for (const token of ['one', 'two', 'three']) {
+      // Creation times have whole seconds: each run is to be younger than the one before beyond doubt.
+      const second = Math.floor(Date.now() / 1000);
+      await scene.eventually('the next second', () => Math.floor(Date.now() / 1000) > second);
+      await scene.runNow('brief', token);
+      await scene.untilPeriodic(
+        'brief',
+        `to have seen the end of ${token}`,
+        ({ status }) => status?.lastRunNowToken === token && status.active?.length === 0,
+      );
+      const [latest] = scene.runsOf('brief').filter(({ metadata }) => !names.includes(metadata.name));
+      names.push(latest?.metadata.name ?? '');
+    }
+    await runGone(scene, names[0] ?? '');
+    await runGone(scene, names[1] ?? '');
+    expect(scene.recorder.run(scene.namespace, names[2] ?? '')?.status?.state).toBe('success');
+    const { status } = await scene.client.get(periodics, { namespace: scene.namespace, name: 'brief' });
+    expect(status?.consecutiveFailures).toBe(0);
+  });
+
+  story("takes the finalizer of Prow's reporter off, and waits for others' without holding anything up", async (scene) => {
+    const annotations = { [annotation.run]: `${scene.namespace}/never-was` };
+    const labels = { [label.createdByProw]: 'true', [label.runUid]: '00000000-0000-4000-8000-000000000000' };
+    const theirs = 'e2e.prow.k8s.io/keep';
+    await scene.apply(plainPod('reported', forever, { labels, annotations, finalizers: [reporterFinalizer] }));
+    await scene.apply(plainPod('held', forever, { labels, annotations, finalizers: [theirs, reporterFinalizer] }));
+    await scene.podGone('reported');
+    const held = await scene.untilPod(
+      'held',
+      'to have only the finalizer of others',
+      ({ metadata }) => metadata.deletionTimestamp !== undefined && metadata.finalizers?.join() === theirs,
+    );
+    await scene.client.patch(pods, { namespace: scene.namespace, name: held.metadata.name }, mergePatch({ metadata: { finalizers: [] } }));
+    await scene.podGone('held');
   });
 
   story('removes a pod of ours whose run does not exist, and no pod of others', async (scene) => {

@@ -139,8 +139,10 @@ class Story {
     const { world } = this;
     const one = 'which' in next ? this.runs[next.which % Math.max(1, this.runs.length)] : undefined;
     switch (next.do) {
-      case 'start':
-        return this.#start(next);
+      case 'start': {
+        this.#start(next);
+        return;
+      }
       case 'end':
         if (one !== undefined && !isComplete(one)) world.put(world.jobs, ended(one, world.clock.now(), next.state));
         return;

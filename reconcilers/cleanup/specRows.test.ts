@@ -2,6 +2,8 @@
  * The scenario table of upstream's sinker, row by row: what is given, and what is gone and what is left when the time has come. The ids are those
  * of the specification. Where the outcome differs on purpose the row says why; docs/differences-from-prow.md lists it.
  */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { reporterFinalizer } from '../../operator/jobs/labels.ts';
 import type { PodPhase } from '../../operator/kube/builtin.ts';
@@ -256,6 +258,13 @@ describe(`rows of upstream's sinker: ${same} as upstream, ${rows.length - same} 
     } finally {
       world.stop();
     }
+  });
+
+  it('that differ are in the documentation, and no others', () => {
+    const page = readFileSync(path.join(import.meta.dirname, '../../docs/differences-from-prow.md'), 'utf8');
+    const named = new Set(page.match(/\bS\d{1,2}\b(?= +\|$)/gm));
+    const different = rows.filter(({ outcome }) => outcome !== 'upstream').map(({ id }) => id.split(' ')[0] ?? id);
+    expect([...named].toSorted()).toEqual([...new Set(different)].toSorted());
   });
 
   it('are all there', () => {
