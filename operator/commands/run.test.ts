@@ -181,7 +181,7 @@ interface Refusal {
 describe('a process that cannot begin', () => {
   const refusals: readonly Refusal[] = [
     { name: 'an unknown flag', args: ['--verbose'], says: "unknown option '--verbose'" },
-    { name: 'an argument too many', args: ['now'], says: 'too many arguments' },
+    { name: 'an argument too many', args: ['now', 'later'], says: 'too many arguments' },
     { name: 'a kubeconfig that is not there', args: ['--kubeconfig', 'DIR/none'], says: 'DIR/none: ENOENT' },
     { name: 'a kubeconfig that is none', args: ['--kubeconfig', 'DIR/kube'], files: { kube: 'text' }, says: 'DIR/kube: ' },
     { name: 'no kubeconfig anywhere', args: [], env: { KUBECONFIG: '', HOME: '/nowhere' }, says: 'the default kubeconfig: there is none' },
