@@ -184,6 +184,11 @@ describe('of a live namespace', () => {
     expect(out).toContain('2026-10-24 07:00');
   });
 
+  it('says that there is none, instead of nothing', async () => {
+    expect(await live([], { namespace: 'empty' })).toEqual({ code: 0, out: 'There is no Periodic.\n', err: '' });
+    expect(await live(['nobody'])).toMatchObject({ code: 1, out: '' });
+  });
+
   it('names one that is not there', async () => {
     expect(await live(['every', 'nobody'])).toMatchObject({ code: 1, err: 'error: Periodic default/nobody: there is no such Periodic\n' });
   });

@@ -17,7 +17,8 @@ const nothing = '·';
 const bars = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const;
 
 /** `isDetailed`: the slots of each Periodic in a block of their own instead of one line for each Periodic. */
-export function scheduleText({ periodics, heatMap }: ScheduleReport, isDetailed: boolean): string {
+export function scheduleText({ periodics, heatMap, problems }: ScheduleReport, isDetailed: boolean): string {
+  if (periodics.length === 0) return problems.length === 0 ? 'There is no Periodic.\n' : '';
   const lines = isDetailed ? periodics.flatMap((periodic) => [...block(periodic), '']) : [...table(periodics), ''];
   return [...lines, ...(heatMap === undefined ? [] : mapText(heatMap))].join('\n').trimEnd() + '\n';
 }
