@@ -55,7 +55,9 @@ function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   const { code } = cause as { readonly code?: unknown };
   const first = cause.message.split('\n')[0] ?? '';
-  const parts = [cause.name === 'Error' ? '' : cause.name, typeof code === 'string' || typeof code === 'number' ? String(code) : '', first];
+  const shown = typeof code === 'string' || typeof code === 'number' ? String(code) : '';
+  // A file system writes its code into the message as well.
+  const parts = [cause.name === 'Error' ? '' : cause.name, first.startsWith(`${shown}: `) ? '' : shown, first];
   return [...new Set(parts.filter((part) => part !== ''))].join(': ').slice(0, 500);
 }
 

@@ -38,5 +38,6 @@ it('names directory, object and reason when it cannot write', async () => {
   await writeFile(path.join(dir, 'file'), '');
   const failure = new DirectoryStore(dir).put('file/x', '', text);
   await expect(failure).rejects.toThrow(StoreError);
-  await expect(failure).rejects.toThrow(`file://${dir}: write file/x: E`);
+  // The code once: the message of a file system begins with it.
+  await expect(failure).rejects.toThrow(/write file\/x: (ENOTDIR|EEXIST): [a-z]/);
 });
