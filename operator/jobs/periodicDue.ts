@@ -18,7 +18,7 @@ export function judgeDue(desk: Desk, due: readonly number[], superseded: boolean
   const caughtUp = makeRoom(desk, wanted.filter((slotMs) => fates.get(slotMs) === 'catchUp').length);
   for (const slotMs of due) {
     const held = heldReason(desk, slotMs);
-    const fate = fates.get(slotMs) ?? 'Superseded';
+    const fate = fates.get(slotMs) ?? passedOver(desk);
     if (desk.runOf(slotMs, 1) !== undefined) desk.start(scheduled(slotMs), 'slot', desk.startOf(slotMs));
     else if (held !== undefined) desk.skip(scheduled(slotMs), held);
     else if (fate === 'catchUp') caughtUp(slotMs);
@@ -49,10 +49,13 @@ function fatesOf(desk: Desk, wanted: readonly number[]): ReadonlyMap<number, Fat
   for (const slotMs of late) {
     const reason = all || chosen.has(slotMs) ? tooLate(desk, slotMs) : undefined;
     const accepted = all ? 'catchUp' : 'late';
-    fates.set(slotMs, reason ?? (chosen.has(slotMs) ? accepted : 'Superseded'));
+    fates.set(slotMs, reason ?? (chosen.has(slotMs) ? accepted : passedOver(desk)));
   }
   return fates;
 }
+
+/** Why one that was slept through is not among those that are made up for. */
+const passedOver = ({ spec }: Desk): MissReason => (spec.missedRuns?.policy === 'Skip' ? 'SkipPolicy' : 'Superseded');
 
 /** The latest that may be made up for. */
 const recent = (desk: Desk, late: readonly number[]): readonly number[] =>
@@ -63,8 +66,8 @@ export const isPastDeadline = (desk: Desk, slotMs: number): boolean => desk.ageO
 export const isPastMaxAge = (desk: Desk, slotMs: number): boolean => desk.ageOf(slotMs) > limitOf(desk.spec.missedRuns?.maxAge);
 
 function tooLate(desk: Desk, slotMs: number): MissReason | undefined {
-  if (isPastDeadline(desk, slotMs)) return 'StartingDeadline';
   if (desk.spec.missedRuns?.policy === 'Skip') return 'SkipPolicy';
+  if (isPastDeadline(desk, slotMs)) return 'StartingDeadline';
   return isPastMaxAge(desk, slotMs) ? 'MaxAge' : undefined;
 }
 

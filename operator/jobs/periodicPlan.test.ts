@@ -89,7 +89,19 @@ const slots: readonly PlanRow[] = [
     name: 'missedRuns Skip',
     given: { status: settledAt('10:00:00'), spec: { missedRuns: { policy: 'Skip' } } },
     now: '10:25:00',
-    want: ['10:10 miss Superseded', '10:20 miss SkipPolicy'],
+    want: ['10:10 miss SkipPolicy', '10:20 miss SkipPolicy'],
+  },
+  {
+    name: 'missedRuns Skip: a slot on time takes no place of those before it',
+    given: { status: settledAt('10:00:00'), spec: { missedRuns: { policy: 'Skip' } } },
+    now: '10:30:02',
+    want: ['10:10 miss SkipPolicy', '10:20 miss SkipPolicy', '10:30 start'],
+  },
+  {
+    name: 'missedRuns Skip comes before a deadline: without it they would not start either',
+    given: { status: settledAt('10:00:00'), spec: { missedRuns: { policy: 'Skip' }, startingDeadline: '1m' } },
+    now: '10:25:00',
+    want: ['10:10 miss SkipPolicy', '10:20 miss SkipPolicy'],
   },
   {
     name: 'missedRuns Skip, but on time',

@@ -493,5 +493,5 @@ it('a slot that this process was waiting for is on time, however long its own ba
   expect(at('10:11:00')).toEqual(['10:10 miss SkipPolicy']);
   expect(at('10:11:00', '10:10:00')).toEqual(['10:10 start']);
   expect(at('10:16:00', '10:10:00')).toEqual(['10:10 miss SkipPolicy']);
-  expect(at('10:21:00', '10:10:00')).toEqual(['10:10 miss Superseded', '10:20 miss SkipPolicy']);
+  expect(at('10:21:00', '10:10:00')).toEqual(['10:10 miss SkipPolicy', '10:20 miss SkipPolicy']);
 });

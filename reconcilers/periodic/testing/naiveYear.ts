@@ -179,7 +179,7 @@ export class NaiveKeeper {
     for (const slot of open) {
       const { slotMs, startMs } = slot;
       const isLate = late.includes(slot);
-      const old = isLate && !made.includes(slot) && missed.policy !== 'All' ? 'Superseded' : this.#tooOld(nowMs, slot, isLate);
+      const old = isLate && !made.includes(slot) && missed.policy === 'Latest' ? 'Superseded' : this.#tooOld(nowMs, slot, isLate);
       if (old !== undefined) this.#verdicts.set(slotMs, old);
       else if (isLate && !made.includes(slot)) this.#verdicts.set(slotMs, 'Superseded');
       else if (isLate && missed.policy === 'All') {
@@ -191,9 +191,9 @@ export class NaiveKeeper {
 
   #tooOld(nowMs: number, { startMs }: { startMs: number }, isLate: boolean): string | undefined {
     const { deadlineMs, missed } = this.#story;
+    if (isLate && missed.policy === 'Skip') return 'SkipPolicy';
     if (nowMs - startMs > deadlineMs) return 'StartingDeadline';
     if (!isLate) return undefined;
-    if (missed.policy === 'Skip') return 'SkipPolicy';
     return nowMs - startMs > missed.maxAgeMs ? 'MaxAge' : undefined;
   }
 
