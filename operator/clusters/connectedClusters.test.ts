@@ -282,6 +282,21 @@ describe('ConnectedClusters', () => {
     expect(clusters.caches().map((cache) => cache.isPrimary())).toEqual([true, true]);
   });
 
+  it('names no object as a duplicate of itself, nor one that has no alias', async () => {
+    const { clusters } = await open((begun) => {
+      begun.prepare = (_host, api) => (api.uid = 'one and the same');
+      begun.declare('holder', { alias: 'gpu' });
+      begun.declare('late', { alias: 'gpu' }, '2026-02-01T00:00:00Z');
+    });
+    await scene.settle();
+    const twinsOf = (name: string) => clusters.report({ namespace: 'ci', name })?.twins;
+    expect([twinsOf('holder'), twinsOf('late')]).toEqual([undefined, undefined]);
+    expect(clusters.report({ namespace: 'ci', name: 'late' })).toMatchObject({ aliasOf: 'holder', state: 'ready' });
+    scene.declare('east', {}, '2026-03-01T00:00:00Z');
+    await scene.settle();
+    expect([twinsOf('holder'), twinsOf('late'), twinsOf('east')]).toEqual([['east'], undefined, ['gpu']]);
+  });
+
   it('is ready although a cluster is silent, after a moment', async () => {
     const { clusters } = await open((begun) => {
       begun.prepare = (host, api) => {

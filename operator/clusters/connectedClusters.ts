@@ -275,19 +275,27 @@ export class ConnectedClusters implements Clusters {
     }
   }
 
-  /** Others that are the same cluster: those of the tenant by name; of those of others only that there are some. */
+  /**
+   * Other aliases of the same cluster: those of the tenant by name; of those of others only that there are some. An object whose alias is
+   * taken has none: it is no duplicate of the holder, nor of anybody.
+   */
   #twinsOf(member: ClusterMember): Pick<MemberReport, 'twins'> {
     const { identity } = member;
-    if (identity === undefined) return {};
+    if (identity === undefined || !this.#hasAlias(member)) return {};
     const twins: string[] = identity === this.#localUID ? [defaultAlias] : [];
     let hasForeign = false;
     for (const other of this.#members.values()) {
-      if (other === member || other.identity !== identity) continue;
+      if (other === member || other.identity !== identity || !this.#hasAlias(other)) continue;
       if (other.cluster.metadata.namespace === member.cluster.metadata.namespace) twins.push(other.cluster.spec.alias);
       else hasForeign = true;
     }
     if (hasForeign) twins.push('(in another namespace)');
     return twins.length === 0 ? {} : { twins: twins.sort() };
+  }
+
+  #hasAlias(member: ClusterMember): boolean {
+    const { namespace, alias } = placeOf(member.cluster);
+    return this.#aliases.get(namespace)?.get(alias) === member;
   }
 
   #isPrimary(member: ClusterMember): boolean {
