@@ -1,10 +1,12 @@
 /**
  * Events as the scheduler and the kubelet write them (core/v1): a repetition counts up instead of making a new object. Old ones are deleted
- * after an hour, as etcd's lease does in a cluster. An event that cannot be written is dropped: events are best effort.
+ * after an hour, as etcd's lease does in a cluster. An event that cannot be written is dropped: events are best effort. That is logged, except
+ * where it is the way of things.
  */
 import { randomBytes } from 'node:crypto';
 import type { KubeObject, ObjectKey } from '../../operator/kube/objects.ts';
 import type { ResourceType } from '../../operator/kube/resource.ts';
+import { ApiFailure } from '../api/failure.ts';
 import type { SandboxApi } from '../storage/storage.ts';
 import { stamp } from './kubeletClock.ts';
 import type { KubeletClock } from './kubeletClock.ts';
@@ -29,6 +31,10 @@ interface Written {
   readonly atMs: number;
 }
 
+/** The pods of a namespace that is being deleted still end, and nothing new can be written there: nobody misses that. */
+const isNamespaceEnding = (error: unknown): boolean =>
+  error instanceof ApiFailure && error.status.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating') === true;
+
 export class EventWriter {
   readonly #api: SandboxApi;
   readonly #clock: KubeletClock;
@@ -52,7 +58,8 @@ export class EventWriter {
       const known = this.#written.get(identity);
       if (known === undefined || !this.#countUp(known)) this.#create(component, about, text, identity);
     } catch (error) {
-      this.#log(`event ${text.reason} about ${about.metadata.name} was not written: ${(error as Error).message}`);
+      if (!isNamespaceEnding(error))
+        this.#log(`event ${text.reason} about ${about.metadata.name} was not written: ${(error as Error).message}`);
     }
   }
 
