@@ -155,8 +155,14 @@ describe('a process that runs', () => {
     expect(await operator.said('Run waits', { name: 'waits' })).toMatchObject({ reason: 'GlobalLimit', state: 'triggered' });
     await settingsFile('prowJobs: { maxConcurrency: 2 }\n');
     await operator.said('Run started', { name: 'waits' });
+    const changed = operator.lines.filter(({ message }) => message === 'The settings have changed and are in force');
+    expect(changed).toMatchObject([{ level: 'info' }]);
+    await settingsFile('prowJobs: { maxConcurrency: 2, workers: 3 }\n');
+    expect(await operator.said('The settings have changed and are in force', { level: 'warn' })).toMatchObject({
+      onlyAfterRestart: ['prowJobs.workers'],
+    });
     await settingsFile('prowJobs: { maxConcurrency: many }\n');
-    const line = await operator.said('The settings file cannot be used; the last good settings stay in force');
+    const line = await operator.said('The settings file cannot be used; the last good settings stay in force', { level: 'warn' });
     expect(line.error).toContain('settings.yaml:3:29: prowJobs.maxConcurrency');
     operator.child.kill('SIGINT');
     expect(await operator.exitCode).toBe(0);

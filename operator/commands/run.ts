@@ -31,7 +31,7 @@ class UsageError extends Error {}
 export async function run(options: RunOptions): Promise<number> {
   let logger: Logger | undefined;
   try {
-    const source = await openSettings(options, (message, fields) => logger?.warn(message, fields));
+    const source = await openSettings(options, (level, message, fields) => logger?.[level](message, fields));
     const settings = source.current();
     logger = loggerOf(options, settings);
     // The base class of the host reads the default kubeconfig before it is given ours: one that is broken must not matter then.
@@ -101,7 +101,7 @@ interface SettingsSource {
 
 async function openSettings(
   options: RunOptions,
-  warn: (message: string, fields: Record<string, unknown>) => void,
+  say: (level: 'info' | 'warn', message: string, fields?: Record<string, unknown>) => void,
 ): Promise<SettingsSource> {
   const listeners: (() => void)[] = [];
   const changed = (fn: () => void): void => void listeners.push(fn);
@@ -119,10 +119,11 @@ async function openSettings(
     read,
     clock: realClock,
     onChange: ({ needRestart }) => {
-      warn('The settings have changed and are in force', needRestart.length === 0 ? {} : { onlyAfterRestart: needRestart });
+      if (needRestart.length === 0) say('info', 'The settings have changed and are in force');
+      else say('warn', 'The settings have changed and are in force', { onlyAfterRestart: needRestart });
       for (const listener of listeners) listener();
     },
-    onError: (error) => warn('The settings file cannot be used; the last good settings stay in force', { error: error.message }),
+    onError: (error) => say('warn', 'The settings file cannot be used; the last good settings stay in force', { error: error.message }),
   });
   return { current: () => watcher.current, changed, follow: (signal) => watcher.run(signal), isHealthy: () => watcher.isHealthy };
 }
