@@ -30,9 +30,15 @@ describe('triggered', () => {
     { name: 'P11 a pod of this run exists', run: aRun(), pods: [running()], want: { do: 'adopt', pod: { metadata: { name: 'run' } } } },
     {
       name: 'P16 no such cluster',
-      run: aRun({ spec: { cluster: 'nowhere' } }),
+      run: aRun({ createdAgoMs: 10_000, spec: { cluster: 'nowhere' } }),
       cluster: { state: 'unknown', message: 'nowhere?' },
       want: finish('error', 'UnknownCluster'),
+    },
+    {
+      name: 'no such cluster yet: it may have been applied together with the run',
+      run: aRun({ createdAgoMs: 3_000, spec: { cluster: 'nowhere' } }),
+      cluster: { state: 'unknown', message: 'nowhere?' },
+      want: { do: 'wait', afterMs: 7_000 },
     },
     {
       name: 'a cluster that is down holds the run until its queue deadline',

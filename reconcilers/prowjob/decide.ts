@@ -75,6 +75,9 @@ interface FullCase extends Case {
   readonly resolved: ResolvedRun;
 }
 
+/** A BuildCluster that was applied together with a run comes by another watch and may be seen after it. */
+const declarationSlackMs = 10_000;
+
 type Rule = (given: FullCase) => Decision | undefined;
 
 /** A pod that is being deleted may outlive its grace by so much before the next attempt starts without waiting for it. */
@@ -153,9 +156,11 @@ const refuse = (message: string): Finish => ({
   description: `The run cannot be started: ${message}`,
 });
 
-function unknownCluster({ scope }: Case): Decision | undefined {
+function unknownCluster({ scope, nowMs }: Case): Decision | undefined {
   // A run that has a pod there waits, as for a cluster that is down: somebody may declare it again.
   if (scope.cluster.state !== 'unknown' || scope.status.state !== 'triggered') return undefined;
+  const leftMs = createdMsOf(scope.run) + declarationSlackMs - nowMs;
+  if (leftMs > 0) return { do: 'wait', afterMs: leftMs };
   return { do: 'finish', state: 'error', reason: 'UnknownCluster', description: scope.cluster.message };
 }
 

@@ -111,7 +111,10 @@ const triggered: readonly SpecRow[] = [
   same(
     'P16',
     'an alias nobody knows',
-    decides({ run: aRun({ spec: { cluster: 'x' } }), cluster: { state: 'unknown', message: 'x?' } }, finish('error', 'UnknownCluster')),
+    decides(
+      { run: aRun({ createdAgoMs: 10_000, spec: { cluster: 'x' } }), cluster: { state: 'unknown', message: 'x?' } },
+      finish('error', 'UnknownCluster'),
+    ),
   ),
   differs(
     'P17',
