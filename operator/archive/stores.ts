@@ -1,6 +1,6 @@
 /** Opens the store of a location, once for each bucket. What a store needs is loaded with the first one of its kind. */
 import { bucketUrl, type StorageLocation } from '../../crds/storageLocation.ts';
-import type { BlobStore } from './blobStore.ts';
+import { StoreError, type BlobStore } from './blobStore.ts';
 import { DirectoryStore } from './directoryStore.ts';
 
 /** How buckets are reached; directories need nothing. */
@@ -19,13 +19,15 @@ export class Stores {
     this.#access = access;
   }
 
-  /** Rejects when the store cannot be opened; the next call tries again. */
+  /** Rejects with a StoreError when the store cannot be opened; the next call tries again. */
   get(location: StorageLocation): Promise<BlobStore> {
     const access = this.#access();
     const id = JSON.stringify([bucketUrl(location), access.endpoint, access.region, access.forcePathStyle]);
     const known = this.#open.get(id);
     if (known !== undefined) return known;
-    const opening = openStore(location, access);
+    const opening = openStore(location, access).catch((error: unknown) => {
+      throw error instanceof StoreError ? error : new StoreError(bucketUrl(location), 'open', error);
+    });
     this.#open.set(id, opening);
     opening.catch(() => this.#open.delete(id));
     return opening;

@@ -124,6 +124,13 @@ const throwCases: readonly ThrowCase[] = [
     terminal: 1,
     stack: false,
   },
+  {
+    name: 'ReconcileError that the log has already',
+    thrown: () => new ReconcileError('cannot', { code: 'X', isTold: true }),
+    secondAtMs: 5,
+    level: 'debug',
+    stack: false,
+  },
   { name: 'ApiError', thrown: () => status(500, 'InternalError'), secondAtMs: 5, level: 'warn', stack: false },
   {
     name: 'ApiError with Retry-After',

@@ -254,7 +254,7 @@ export class Controller {
     const { message, code } = asError(error) as Error & { code?: unknown };
     const fields = { code, retryInMs };
     if (verdict.class === 'unexpected') logger.error('The pass failed in a way nobody foresaw', { ...fields, error: asError(error) });
-    else if (verdict.class === 'conflict') logger.debug(message, fields);
+    else if (verdict.class === 'conflict' || (error instanceof ReconcileError && error.isTold)) logger.debug(message, fields);
     else logger.warn(message, fields);
   }
 }

@@ -15,6 +15,8 @@ export interface ReconcileErrorOptions {
   /** For retry "after". Without it the error backs off. */
   readonly retryAfterMs?: number;
   readonly cause?: unknown;
+  /** The log has it already, from whoever throws: the line of the pass is for debugging only. Default false. */
+  readonly isTold?: boolean;
 }
 
 /** A failure the reconciler understood. It is logged in one line, without a stack. */
@@ -22,12 +24,14 @@ export class ReconcileError extends Error {
   readonly code: string;
   readonly retry: Retry;
   readonly retryAfterMs?: number;
+  readonly isTold: boolean;
 
   constructor(message: string, options: ReconcileErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'ReconcileError';
     this.code = options.code;
     this.retry = options.retry ?? 'backoff';
+    this.isTold = options.isTold ?? false;
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
   }
 }

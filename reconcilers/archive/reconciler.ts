@@ -1,13 +1,15 @@
 /**
  * Keeps the results of a run: tells viewers when it begins, and writes log and records when it has ended. The condition Archived says how that went;
  * it is written after the objects, so a crash anywhere leads to the same objects written again. A run costs one more read and one more status
- * patch; a failure costs one patch for as long as it fails in the same way.
+ * patch; a failure costs one patch for as long as it fails in the same way, and a store that fails one line of the log (StoreNews).
  */
 import { prowJobs } from '../../crds/resources.ts';
+import { bucketUrl } from '../../crds/storageLocation.ts';
 import type { Attempt, ProwJob } from '../../crds/v1/prowJob.ts';
 import type { LogKeeper } from '../../operator/archive/logKeeper.ts';
 import type { RunUploader, Uploaded } from '../../operator/archive/uploader.ts';
 import type { PodAccess } from '../../operator/clusters/clusters.ts';
+import { destinationOf } from '../../operator/jobs/archiveDestination.ts';
 import { archivedCondition, isArchiveSettled, type ArchivedReason } from '../../operator/jobs/archiveHold.ts';
 import { LayoutError } from '../../operator/jobs/archiveLayout.ts';
 import type { ArchivePolicy } from '../../operator/jobs/archivePolicy.ts';
@@ -22,6 +24,7 @@ import type { ReconcileContext, Reconciler, Result } from '../../operator/runtim
 import { decide } from './decide.ts';
 import type { ArchiveMetrics } from './metrics.ts';
 import { observe, type ObserveDeps } from './observe.ts';
+import { StoreNews } from './storeNews.ts';
 
 export interface ConditionWriter {
   patchStatus(key: ObjectKey, body: { readonly status: object; readonly metadata?: object }, options?: CallOptions): Promise<ProwJob>;
@@ -55,6 +58,7 @@ export class ArchiveReconciler implements Reconciler {
   readonly #deps: ArchiveDeps;
   /** Run → the build that viewers were told of. Spares the store; telling again would do no harm. */
   readonly #announced = new Map<string, string>();
+  readonly #news = new StoreNews();
 
   constructor(deps: ArchiveDeps) {
     this.#deps = deps;
@@ -100,17 +104,20 @@ export class ArchiveReconciler implements Reconciler {
   /** Nothing of this run is needed any more. */
   async forget(runUid: string): Promise<void> {
     this.#announced.delete(runUid);
+    this.#news.forget(runUid);
     await this.#deps.keeper.release(runUid);
   }
 
-  async #announce({ run, policy, ctx }: Pass, attempt: Attempt): Promise<void> {
+  async #announce(pass: Pass, attempt: Attempt): Promise<void> {
+    const { run, policy, ctx } = pass;
     const uid = run.metadata.uid ?? '';
     if (this.#announced.get(uid) === attempt.build_id) return;
     try {
       await this.#deps.uploader.started(run, attempt, policy, ctx.signal);
     } catch (error) {
+      ctx.signal.throwIfAborted();
       // A run without a place is told so at its end.
-      if (!(error instanceof LayoutError)) throw new ReconcileError(messageOf(error), { code: 'ArchiveFailed', cause: error });
+      if (!(error instanceof LayoutError)) throw this.#failure(pass, error);
     }
     this.#announced.set(uid, attempt.build_id);
   }
@@ -133,6 +140,7 @@ export class ArchiveReconciler implements Reconciler {
       await this.#failed(pass, error);
       return;
     }
+    this.#news.worked(storeOf(pass), ctx.logger);
     const remarks = uploaded.remarks.map((remark) => ` ${remark}`).join('');
     await this.#write(told, 'Uploaded', `Log and results are in ${uploaded.address}.${remarks}`, pass);
     this.#deps.metrics.ended('uploaded');
@@ -146,15 +154,22 @@ export class ArchiveReconciler implements Reconciler {
     if (live === undefined) return;
     if (error instanceof LayoutError) {
       await this.#write(live, 'GivenUp', `The results cannot be kept: ${error.message}.`, pass);
+      pass.ctx.logger.warn('The results of a run cannot be kept', { error: error.message });
       this.#deps.metrics.ended('given_up');
       return this.forget(pass.run.metadata.uid ?? '');
     }
     this.#deps.metrics.ended('failed');
+    const failure = this.#failure(pass, error);
     await this.#write(live, 'Failed', `The results could not be written and will be tried again: ${messageOf(error)}`, pass);
-    throw new ReconcileError(`The results of ProwJob ${pass.run.metadata.name} could not be written: ${messageOf(error)}`, {
-      code: 'ArchiveFailed',
-      cause: error,
-    });
+    throw failure;
+  }
+
+  /** Tells of a try that failed, where that is news. The answer makes the controller try again, and need not be told, too. */
+  #failure(pass: Pass, error: unknown): ReconcileError {
+    const { metadata } = pass.run;
+    this.#news.failed({ store: storeOf(pass), runUid: metadata.uid ?? '', error, logger: pass.ctx.logger });
+    const message = `The results of ProwJob ${metadata.name} could not be written: ${messageOf(error)}`;
+    return new ReconcileError(message, { code: 'ArchiveFailed', cause: error, isTold: true });
   }
 
   async #giveUp(pass: Pass): Promise<void> {
@@ -213,3 +228,5 @@ export class ArchiveReconciler implements Reconciler {
     return this.#deps.keeper.podsOf(runUid).reduce((sum, { logs }) => logs.reduce((part, { log }) => part + log.keptBytes, sum), 0);
   }
 }
+
+const storeOf = ({ run, policy }: Pass): string => bucketUrl(destinationOf(run.spec, policy).location);
