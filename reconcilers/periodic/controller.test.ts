@@ -163,7 +163,10 @@ describe('the controller', () => {
     await cluster.clock.advance(Date.parse('2026-01-01T00:30:00Z') - cluster.clock.now());
     await cluster.until(async () => (await statuses()).every((status) => status?.active?.length === 1));
     await process.controller.idle();
-    expect(process.writes.length - before).toBe(2 * count);
+    const writes = process.writes.slice(before);
+    expect(writes).toHaveLength(2 * count);
+    // The runs of all come before the bookkeeping of most.
+    expect(writes.lastIndexOf('POST prowjobs')).toBeLessThan(1.3 * count);
     expect(await runsOf('many-7')).toEqual(['many-7-20260101t0030z']);
     await process.stop();
   });
