@@ -107,6 +107,30 @@ describe('calls', () => {
     expect(server.received).toHaveLength(0);
   });
 
+  it('are not sent when beforeSend throws by the time a connection is free', async () => {
+    const held: (() => void)[] = [];
+    const server = await aServer((_request, response) => void held.push(() => reply(response, {})));
+    const transport = aTransport(server.access, { connections: 1 });
+    const refusal = Object.assign(new Error('fenced'), { code: 'NotLeader' });
+    let isFenced = false;
+    const beforeSend = (): void => {
+      if (isFenced) throw refusal;
+    };
+    const first = transport.call({ ...get, path: '/first', beforeSend });
+    await until('the first call', () => held.length === 1);
+    const second = transport.call({ ...get, path: '/second', beforeSend });
+    const third = transport.call({ ...get, path: '/third' });
+    const refused = expect(second).rejects.toBe(refusal);
+    isFenced = true;
+    held[0]?.();
+    await first;
+    await refused;
+    await until('the third call', () => held.length === 2);
+    held[1]?.();
+    await third;
+    expect(server.received.map(({ url }) => url.pathname)).toEqual(['/first', '/third']);
+  });
+
   it('are observed, failed ones too', async () => {
     const server = await aServer((request, response) => (request.url.pathname === '/bad' ? server.reset() : reply(response, {}, 404)));
     const seen: Exchange[] = [];

@@ -18,7 +18,10 @@ export interface HttpRequest {
   readonly signal?: AbortSignal;
   /** For the whole call, body included. */
   readonly timeoutMs?: number;
-  /** Runs right before the bytes leave; its throw cancels the call. */
+  /**
+   * Its throw cancels the call. Runs when the call is made, and again right before the bytes leave: a call may wait for a connection, and
+   * a process that was frozen meanwhile must not send what it might send before.
+   */
   readonly beforeSend?: () => void;
 }
 
@@ -115,7 +118,7 @@ export class UndiciTransport implements Transport {
     try {
       const pools = this.#fresh() ?? (await deadline.race(this.#ready()));
       request.beforeSend?.();
-      const answer = await pools.calls.request({ ...this.#target(pools.access, request), signal: deadline.signal });
+      const answer = await pools.calls.request({ ...this.#target(pools.access, request), signal: deadline.signal, ...lastWord(request) });
       const body = await answer.body.text();
       code = String(answer.statusCode);
       if (answer.statusCode === 401) this.#forget();
@@ -227,6 +230,26 @@ export class UndiciTransport implements Transport {
   }
 }
 
+const beforeSendKey: unique symbol = Symbol('beforeSend');
+
+type Dispatched = Dispatcher.DispatchOptions & { readonly [beforeSendKey]?: () => void };
+
+const lastWord = ({ beforeSend }: HttpRequest): object => (beforeSend === undefined ? {} : { [beforeSendKey]: beforeSend });
+
+/** Asks beforeSend when a connection takes the request up. What it throws becomes the error of the call. */
+const askBeforeSend: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
+  const beforeSend = (options as Dispatched)[beforeSendKey];
+  if (beforeSend !== undefined) {
+    const begin = handler.onRequestStart?.bind(handler);
+    // The handler is this call's own.
+    handler.onRequestStart = (...args) => {
+      begin?.(...args);
+      beforeSend();
+    };
+  }
+  return dispatch(options, handler);
+};
+
 function newPool(access: ClusterAccess, connections: number | undefined): Dispatcher {
   // A dead peer is found by TCP probes: the first after 15 s, then each second, ten in all (libuv's figures).
   const connect = { keepAlive: true, keepAliveInitialDelay: 15_000, timeout: 10_000 };
@@ -240,14 +263,16 @@ function newPool(access: ClusterAccess, connections: number | undefined): Dispat
     headersTimeout: 30_000,
     bodyTimeout: 30_000,
   };
-  if (access.proxyUrl === undefined) return new Agent({ ...options, connect: { ...connect, ...access.tls } });
+  if (access.proxyUrl === undefined) return new Agent({ ...options, connect: { ...connect, ...access.tls } }).compose(askBeforeSend);
   if (!/^https?:\/\//.test(access.proxyUrl)) {
     throw new TransportError(
       'connect',
       `kubeconfig: proxy-url: only http:// and https:// are supported, not ${JSON.stringify(access.proxyUrl)}`,
     );
   }
-  return new ProxyAgent({ ...options, uri: access.proxyUrl, connect, requestTls: access.tls as TlsMaterial & object });
+  return new ProxyAgent({ ...options, uri: access.proxyUrl, connect, requestTls: access.tls as TlsMaterial & object }).compose(
+    askBeforeSend,
+  );
 }
 
 async function* readChunks(body: AsyncIterable<Uint8Array>, watch: Deadline, request: StreamRequest): AsyncGenerator<Uint8Array, void> {
