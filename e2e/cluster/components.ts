@@ -5,6 +5,9 @@ import type { Plan } from './plan.ts';
 export type ComponentName =
   'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'containerd' | 'kubelet' | 'kube-proxy';
 
+/** The gateway of a server that has no bridge and serves this machine alone. */
+export const loopback = '127.0.0.1';
+
 /** `--name=value` for each entry. */
 const flags = (values: Readonly<Record<string, string | number | boolean>>): readonly string[] =>
   Object.entries(values).map(([name, value]) => `--${name}=${String(value)}`);
@@ -97,6 +100,8 @@ function apiServerArguments(plan: Plan): readonly string[] {
     'authorization-mode': 'Node,RBAC',
     'enable-admission-plugins': 'NodeRestriction',
     'allow-privileged': true,
+    // Endpoints may not be of this machine alone: the `kubernetes` Service of such a server stays without one.
+    ...(plan.gateway === loopback ? { 'endpoint-reconciler-type': 'none' } : {}),
   });
 }
 

@@ -79,10 +79,10 @@ export function nthAddress(cidr: string, n: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
 }
 
-/** Free ports on all addresses; 6443 for the API server unless somebody has it. */
-export async function choosePorts(): Promise<Record<PortName, number>> {
+/** Free ports on all addresses; for the API server the wanted one unless somebody has it, 0 for any. */
+export async function choosePorts(wantedApiServer = wantedApiServerPort): Promise<Record<PortName, number>> {
   const held: { readonly name: PortName; readonly port: number; readonly release: () => Promise<void> }[] = [];
-  for (const name of portNames) held.push({ name, ...(await holdPort(name === 'apiServer' ? wantedApiServerPort : 0)) });
+  for (const name of portNames) held.push({ name, ...(await holdPort(name === 'apiServer' ? wantedApiServer : 0)) });
   for (const { release } of held) await release();
   return Object.fromEntries(held.map(({ name, port }) => [name, port])) as Record<PortName, number>;
 }
