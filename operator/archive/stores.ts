@@ -10,13 +10,18 @@ export interface StoreAccess {
   readonly forcePathStyle: boolean;
 }
 
+/** Opens the store of one location. */
+export type StoreFactory = (location: StorageLocation, access: StoreAccess) => Promise<BlobStore>;
+
 export class Stores {
   readonly #access: () => StoreAccess;
+  readonly #openStore: StoreFactory;
   readonly #open = new Map<string, Promise<BlobStore>>();
 
   /** `access` is asked when a store is opened. */
-  constructor(access: () => StoreAccess) {
+  constructor(access: () => StoreAccess, factory: StoreFactory = openStore) {
     this.#access = access;
+    this.#openStore = factory;
   }
 
   /** Rejects with a StoreError when the store cannot be opened; the next call tries again. */
@@ -25,7 +30,7 @@ export class Stores {
     const id = JSON.stringify([bucketUrl(location), access.endpoint, access.region, access.forcePathStyle]);
     const known = this.#open.get(id);
     if (known !== undefined) return known;
-    const opening = openStore(location, access).catch((error: unknown) => {
+    const opening = this.#openStore(location, access).catch((error: unknown) => {
       throw error instanceof StoreError ? error : new StoreError(bucketUrl(location), 'open', error);
     });
     this.#open.set(id, opening);

@@ -14,6 +14,7 @@ import { periodicSetIndexers } from '../../reconcilers/periodicset/owned.ts';
 import { createPluginConfigController } from '../../reconcilers/pluginconfig/controller.ts';
 import { pluginConfigIndexers } from '../../reconcilers/pluginconfig/overlap.ts';
 import { prowJobController, summarize } from '../../reconcilers/prowjob/controller.ts';
+import type { StoreFactory } from '../archive/stores.ts';
 import { ConnectedClusters, type ConnectedClustersOptions } from '../clusters/connectedClusters.ts';
 import type { Settings } from '../config/settings.ts';
 import { podSelector } from '../jobs/labels.ts';
@@ -28,6 +29,8 @@ export interface ControllerSettings {
   readonly settings: () => Settings;
   /** Watch only this namespace. Absent: all. */
   readonly namespace?: string;
+  /** How stores of results are opened. Default: by the scheme of their location. */
+  readonly openStore?: StoreFactory;
 }
 
 export interface Wired {
@@ -131,6 +134,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     clusters,
     workers: start.archive?.workers ?? 4,
     isLeading: () => manager.phase === 'leading',
+    openStore: options.openStore,
   });
   for (const each of archive.controllers) manager.addController(each);
   manager.addService({ name: 'archive', run: archive.run });
@@ -161,10 +165,11 @@ interface ClusterParts extends Pick<ConnectedClustersOptions, 'local' | 'declare
 }
 
 function connectClusters(kit: OperatorKit, { settings, ...parts }: ClusterParts): ConnectedClusters {
-  const { client, elector, manager, clock, logger, metrics } = kit;
+  const { client, connect, elector, manager, clock, logger, metrics } = kit;
   return new ConnectedClusters({
     ...parts,
     client,
+    connect,
     clock,
     logger,
     metrics,

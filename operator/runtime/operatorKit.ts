@@ -6,7 +6,7 @@ import { KubeClient } from '../kube/client.ts';
 import type { KubeObject, ObjectKey } from '../kube/objects.ts';
 import type { ResourceType } from '../kube/resource.ts';
 import { UndiciTransport } from '../kube/transport.ts';
-import type { AccessSource, TransportOptions } from '../kube/transport.ts';
+import type { AccessSource, Transport, TransportOptions } from '../kube/transport.ts';
 import { createReflectorMeter, createRequestMeter, showCacheSize } from './clientMetrics.ts';
 import type { Clock } from './clock.ts';
 import { Controller } from './controller.ts';
@@ -34,12 +34,19 @@ export interface KitOptions {
   readonly logger: Logger;
   readonly metrics?: Metrics;
   readonly transport?: Omit<TransportOptions, 'observe'>;
+  /** Who makes connections. Default: a pool of its own for each caller. */
+  readonly connect?: Connect;
   /** Without it there is no election: this process leads. */
   readonly lease?: LeaseSettings;
   /** Without it nothing listens. */
   readonly health?: { readonly host?: string; readonly port?: number };
   readonly stopTimeoutMs?: number;
 }
+
+/** Makes a connection to the API server that the source leads to. */
+export type Connect = (source: AccessSource, options: TransportOptions) => Transport;
+
+const connectPool: Connect = (source, options) => new UndiciTransport(source, options);
 
 export type InformerScope<T extends KubeObject> = Pick<
   InformerOptions<T>,
@@ -59,6 +66,8 @@ export class OperatorKit {
   readonly manager: Manager;
   readonly health: HealthServer | undefined;
   readonly elector: LeaderElector | undefined;
+  /** For connections beside the kit's own, as to other clusters. */
+  readonly connect: Connect;
   readonly #informers = new Map<string, Informer<KubeObject>>();
 
   constructor(options: KitOptions) {
@@ -66,11 +75,12 @@ export class OperatorKit {
     this.clock = clock;
     this.logger = logger;
     this.metrics = options.metrics ?? new Metrics();
+    this.connect = options.connect ?? connectPool;
     const { metrics } = this;
     const observe = createRequestMeter(metrics);
     const closers: (() => Promise<void>)[] = [];
-    const connect = (settings: TransportOptions): UndiciTransport => {
-      const transport = new UndiciTransport(access, { ...settings, observe });
+    const connect = (settings: TransportOptions): Transport => {
+      const transport = this.connect(access, { ...settings, observe });
       closers.push(() => transport.close());
       return transport;
     };

@@ -5,7 +5,7 @@
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { LogKeeper } from '../../operator/archive/logKeeper.ts';
 import { Spool } from '../../operator/archive/spool.ts';
-import { Stores, type StoreAccess } from '../../operator/archive/stores.ts';
+import { Stores, type StoreAccess, type StoreFactory } from '../../operator/archive/stores.ts';
 import { RunUploader } from '../../operator/archive/uploader.ts';
 import type { ClusterPods, Clusters } from '../../operator/clusters/clusters.ts';
 import { heldUntilMs } from '../../operator/jobs/archiveHold.ts';
@@ -42,6 +42,8 @@ export interface ArchiveControllersOptions {
   /** Runs whose results are written at once. Default 4. */
   readonly workers?: number;
   readonly isLeading: () => boolean;
+  /** Default: by the scheme of the location. */
+  readonly openStore?: StoreFactory | undefined;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -76,7 +78,7 @@ export function archiveControllers(options: ArchiveControllersOptions): ArchiveC
     mostFollows: () => means()?.mostFollows ?? 0,
     onEnd: (pod) => uploading.enqueue(parseKey(runKeyOfPod(pod)), { priority: 'fresh' }),
   });
-  const stores = new Stores(() => means() ?? { forcePathStyle: false });
+  const stores = new Stores(() => means() ?? { forcePathStyle: false }, options.openStore);
   const deps = { jobs, clusters, keeper, policy };
   const reconciler = new ArchiveReconciler({
     ...deps,
