@@ -1,58 +1,81 @@
 /**
  * An HTTPS proxy in front of an API server that misbehaves on demand: it refuses, resets, delays, stays silent, answers with an error or
- * with nonsense. It has a certificate of its own, so clients reach it with the kubeconfig it writes. What it does by chance follows from
- * its seed. Requests are remembered, so a test can tell what was asked, and when somebody stopped asking.
+ * with nonsense, applies a write and hides the answer, and maims watches event by event. It has a certificate of its own, so clients reach
+ * it with the kubeconfig it writes. What it does by chance follows from its seed, from the request and from how often that was asked, not
+ * from what else happens beside. Requests are remembered, so a test can tell what was asked, and when somebody stopped asking.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, createServer, request, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { PooledKubeConfig } from '../../operator/kube/kubeConfig.ts';
 import { kubeconfigText } from '../../sandbox/kubeconfigFile.ts';
 import { createAuthority, type Authority } from '../../sandbox/tls.ts';
+import { isWatch, sendStatus, type Fault, type Rule, type Seen, type StreamFault } from './faults.ts';
+import { MangledStream } from './mangledStream.ts';
+import { hashOf, seeded } from './seeded.ts';
+
+export type { Fault, Rule, Seen, StreamFault } from './faults.ts';
 
 export interface Backend {
   readonly url: string;
   readonly caPem: string;
-  readonly token: string;
+  /** Without it the certificate has to do. */
+  readonly token?: string;
+  readonly certPem?: string;
+  readonly keyPem?: string;
 }
 
-export type Fault =
-  /** The request is read, then the connection breaks. Nothing was done. */
-  | { readonly kind: 'reset' }
-  /** Everything was done, then the connection breaks before the answer. */
-  | { readonly kind: 'resetAfter' }
-  /** The answer comes so much later. */
-  | { readonly kind: 'delay'; readonly delayMs: number }
-  /** The connection stays open and nothing comes. */
-  | { readonly kind: 'silence' }
-  | { readonly kind: 'status'; readonly code: number; readonly retryAfterSeconds?: number }
-  /** 200 and a body that no Kubernetes API sends. */
-  | { readonly kind: 'garble' };
-
-export interface Rule {
-  readonly fault: Fault;
-  /** Default: every request. */
-  readonly matches?: (request: Seen) => boolean;
-  /** In [0, 1]. Default 1. */
-  readonly probability?: number;
-}
-
-export interface Seen {
-  readonly method: string;
-  readonly url: string;
+/** The API server that a kubeconfig leads to, with its credentials. */
+export async function backendOf(kubeconfig: string): Promise<Backend> {
+  const { origin, basePath, headers, tls } = await PooledKubeConfig.load({ path: kubeconfig }).access();
+  const token = headers.authorization?.replace(/^Bearer /, '');
+  return {
+    url: origin + basePath,
+    caPem: tls.ca ?? '',
+    ...(token === undefined ? {} : { token }),
+    ...(tls.cert === undefined || tls.key === undefined ? {} : { certPem: tls.cert, keyPem: tls.key }),
+  };
 }
 
 export interface FaultProxyOptions {
   readonly backend: Backend;
   readonly seed?: number;
+  /** Answers of each list that are kept for the fault staleList. Default 0: it cannot be used. */
+  readonly keepLists?: number;
+  /** Requests that `seen` remembers. Default: all of them. */
+  readonly remember?: number;
 }
+
+/** A list, whole in one page, as it was answered. */
+interface KeptAnswer {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+interface Exchange {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly seen: Seen;
+  readonly random: () => number;
+}
+
+/** What becomes of an answer of the backend. Default: it is passed on. */
+type Deliver = (answer: IncomingMessage, outgoing: ServerResponse) => void;
 
 export class FaultProxy {
   readonly seen: Seen[] = [];
   readonly #backend: Backend;
   readonly #authority: Authority;
-  readonly #random: () => number;
+  readonly #seed: number;
   readonly #agent: Agent;
+  readonly #keepLists: number;
+  readonly #remember: number;
+  /** How often each request was asked; those that share a place share the count, so that it stays small. */
+  readonly #turns = new Uint32Array(turnPlaces);
+  readonly #lists = new Map<string, KeptAnswer[]>();
+  /** What has to be told when the faults are over. */
+  readonly #afflicted = new Set<{ heal(): void }>();
   readonly #sockets = new Set<Socket>();
   readonly #tokens = new Set<string>();
   #rules: readonly Rule[] = [];
@@ -61,11 +84,14 @@ export class FaultProxy {
   #underWay = 0;
   #mostUnderWay = 0;
 
-  private constructor({ backend, seed = 1 }: FaultProxyOptions, authority: Authority) {
+  private constructor({ backend, seed = 1, keepLists = 0, remember = Infinity }: FaultProxyOptions, authority: Authority) {
+    const { certPem: cert, keyPem: key } = backend;
     this.#backend = backend;
     this.#authority = authority;
-    this.#random = seeded(seed);
-    this.#agent = new Agent({ ca: backend.caPem, keepAlive: true });
+    this.#seed = seed;
+    this.#keepLists = keepLists;
+    this.#remember = remember;
+    this.#agent = new Agent({ ca: backend.caPem, keepAlive: true, ...(cert === undefined ? {} : { cert, key }) });
   }
 
   static async open(options: FaultProxyOptions): Promise<FaultProxy> {
@@ -88,6 +114,21 @@ export class FaultProxy {
   /** What happens to requests from now on; the first rule that fits decides. Requests under way are left alone. */
   inject(...rules: readonly Rule[]): void {
     this.#rules = rules;
+  }
+
+  /**
+   * No faults any more, and those under way end: streams go on with what was kept back from them, and what would stay silent for ever
+   * breaks, as it does in the end when a network mends.
+   */
+  heal(): void {
+    this.#rules = [];
+    for (const each of [...this.#afflicted]) each.heal();
+    this.#afflicted.clear();
+  }
+
+  /** Short requests that are under way now, those that are kept silent too. */
+  get underWay(): number {
+    return this.#underWay;
   }
 
   /** Short requests that were under way at once, at most, since this was last asked. */
@@ -142,23 +183,34 @@ export class FaultProxy {
     const { method = 'GET', url = '/' } = incoming;
     const seen = { method, url };
     this.seen.push(seen);
+    if (this.seen.length > this.#remember) this.seen.shift();
     if (!url.includes('watch=true') && !url.includes('follow=true')) {
       this.#underWay += 1;
       this.#mostUnderWay = Math.max(this.#mostUnderWay, this.#underWay);
       outgoing.on('close', () => (this.#underWay -= 1));
     }
-    const fault = this.#rules.find(({ matches, probability = 1 }) => (matches?.(seen) ?? true) && this.#random() < probability)?.fault;
+    const random = this.#chanceOf(seen);
+    const fault = this.#rules.find(({ matches, probability = 1 }) => (matches?.(seen) ?? true) && random() < probability)?.fault;
     if (fault === undefined) this.#forward(incoming, outgoing);
-    else await this.#misbehave(fault, incoming, outgoing);
+    else await this.#misbehave(fault, { incoming, outgoing, seen, random });
   }
 
-  async #misbehave(fault: Fault, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  /** Numbers that depend on the seed, on the request and on how often it came, and not on what came beside it. */
+  #chanceOf(seen: Seen): () => number {
+    const [path = ''] = seen.url.split('?');
+    const key = hashOf(`${seen.method} ${path} ${isWatch(seen)}`);
+    const place = key % turnPlaces;
+    const turn = (this.#turns[place] ?? 0) + 1;
+    this.#turns[place] = turn;
+    return seeded(hashOf(`${this.#seed} ${key} ${turn}`));
+  }
+
+  /** Faults that keep the request from the backend; the others let it through. */
+  async #misbehave(fault: Fault, exchange: Exchange): Promise<void> {
+    const { incoming, outgoing } = exchange;
     switch (fault.kind) {
       case 'reset':
         incoming.socket.destroy();
-        return;
-      case 'resetAfter':
-        this.#forward(incoming, outgoing, () => incoming.socket.destroy());
         return;
       case 'delay':
         await pause(fault.delayMs, undefined, { ref: false });
@@ -166,6 +218,7 @@ export class FaultProxy {
         return;
       case 'silence':
         incoming.resume();
+        this.#keepSilent(outgoing);
         return;
       case 'status':
         incoming.resume();
@@ -174,10 +227,86 @@ export class FaultProxy {
       case 'garble':
         incoming.resume();
         outgoing.writeHead(200, { 'content-type': 'application/json' }).end('{"hello": ["w\u00f6rld", ');
+        return;
+      case 'staleList':
+        this.#answerFromThePast(fault.answersAgo, exchange);
+        return;
+      default:
+        this.#forward(incoming, outgoing, this.#deliveryOf(fault, exchange));
     }
   }
 
-  #forward(incoming: IncomingMessage, outgoing: ServerResponse, instead?: () => void): void {
+  /** What a fault makes of the answer, when everything was done. */
+  #deliveryOf(
+    fault: Exclude<Fault, { kind: 'reset' | 'delay' | 'silence' | 'status' | 'garble' | 'staleList' }>,
+    exchange: Exchange,
+  ): Deliver {
+    const { incoming, seen, random } = exchange;
+    switch (fault.kind) {
+      case 'resetAfter':
+        return whenComplete(() => incoming.socket.destroy());
+      case 'silenceAfter':
+        return whenComplete((outgoing) => this.#keepSilent(outgoing));
+      case 'statusAfter':
+        return whenComplete((outgoing) => sendStatus(outgoing, fault.code));
+      case 'slowAnswer':
+        return (answer, outgoing) => {
+          setTimeout(() => passOn(answer, outgoing), fault.delayMs).unref();
+        };
+      case 'halfAnswer':
+        return breakHalfWay;
+      case 'stream':
+        return isWatch(seen) ? this.#mangle(fault.stream, random) : passOn;
+    }
+  }
+
+  #mangle(fault: StreamFault, random: () => number): Deliver {
+    return (answer, outgoing) => {
+      if (answer.statusCode !== 200) {
+        passOn(answer, outgoing);
+        return;
+      }
+      outgoing.writeHead(200, answer.headers);
+      outgoing.flushHeaders();
+      this.#afflict(new MangledStream(answer, outgoing, fault, random), outgoing);
+    };
+  }
+
+  #afflict(sufferer: { heal(): void }, outgoing: ServerResponse): void {
+    this.#afflicted.add(sufferer);
+    outgoing.on('close', () => this.#afflicted.delete(sufferer));
+  }
+
+  #keepSilent(outgoing: ServerResponse): void {
+    this.#afflict({ heal: () => outgoing.destroy() }, outgoing);
+  }
+
+  /** The answer of this list that was given so many answers ago, or the oldest that is kept; the first is always true. */
+  #answerFromThePast(answersAgo: number, { incoming, outgoing, seen }: Exchange): void {
+    const kept = isWatch(seen) ? undefined : this.#lists.get(seen.url);
+    const past = kept?.at(-answersAgo) ?? kept?.[0];
+    if (past === undefined) {
+      this.#forward(incoming, outgoing);
+      return;
+    }
+    incoming.resume();
+    outgoing.writeHead(200, past.headers).end(past.body);
+  }
+
+  #keepList(url: string, answer: IncomingMessage): void {
+    if (this.#keepLists === 0 || answer.statusCode !== 200 || !/[?&]limit=/.test(url) || url.includes('continue=')) return;
+    const parts: Buffer[] = [];
+    answer.on('data', (part: Buffer) => parts.push(part));
+    answer.on('end', () => {
+      const body = Buffer.concat(parts);
+      // The next pages of an answer from the past would be of another list.
+      if (body.includes('"continue":"')) return;
+      const kept = [...(this.#lists.get(url) ?? []), { headers: answer.headers, body }];
+      this.#lists.set(url, kept.slice(-this.#keepLists));
+    });
+  }
+
+  #forward(incoming: IncomingMessage, outgoing: ServerResponse, deliver: Deliver = passOn): void {
     const given = incoming.headers.authorization?.replace(/^Bearer /, '') ?? '';
     if (!this.#tokens.has(given)) {
       incoming.resume();
@@ -185,17 +314,12 @@ export class FaultProxy {
       return;
     }
     const { url, token } = this.#backend;
-    const headers = { ...incoming.headers, authorization: `Bearer ${token}` };
+    const { authorization: _own, 'accept-encoding': _encodings, host: _here, ...rest } = incoming.headers;
+    const headers = { ...rest, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
     const onward = request(`${url}${incoming.url ?? ''}`, { method: incoming.method, headers, agent: this.#agent }, (answer) => {
-      if (instead !== undefined) {
-        answer.resume();
-        answer.on('end', instead);
-        return;
-      }
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      outgoing.flushHeaders();
-      answer.pipe(outgoing);
       answer.on('error', () => outgoing.destroy());
+      if (incoming.method === 'GET') this.#keepList(incoming.url ?? '', answer);
+      deliver(answer, outgoing);
     });
     onward.on('error', () => outgoing.destroy());
     outgoing.on('close', () => onward.destroy());
@@ -203,37 +327,29 @@ export class FaultProxy {
   }
 }
 
-const reasons: ReadonlyMap<number, string> = new Map([
-  [401, 'Unauthorized'],
-  [403, 'Forbidden'],
-  [409, 'Conflict'],
-  [410, 'Expired'],
-  [429, 'TooManyRequests'],
-  [500, 'InternalError'],
-  [503, 'ServiceUnavailable'],
-]);
+/** Places for counts of requests. */
+const turnPlaces = 4096;
 
-function sendStatus(outgoing: ServerResponse, code: number, retryAfterSeconds?: number): void {
-  const status = {
-    kind: 'Status',
-    apiVersion: 'v1',
-    metadata: {},
-    status: 'Failure',
-    message: 'injected',
-    reason: reasons.get(code),
-    code,
-  };
-  const retry = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
-  outgoing.writeHead(code, { 'content-type': 'application/json', ...retry }).end(JSON.stringify(status));
+function passOn(answer: IncomingMessage, outgoing: ServerResponse): void {
+  outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+  outgoing.flushHeaders();
+  answer.pipe(outgoing);
 }
 
-/** Numbers in [0, 1) that follow from the seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+/** Swallows the answer; when all of it has come, something else is done. */
+const whenComplete =
+  (act: (outgoing: ServerResponse) => void): Deliver =>
+  (answer, outgoing) => {
+    answer.resume();
+    answer.on('end', () => act(outgoing));
   };
+
+function breakHalfWay(answer: IncomingMessage, outgoing: ServerResponse): void {
+  const parts: Buffer[] = [];
+  answer.on('data', (part: Buffer) => parts.push(part));
+  answer.on('end', () => {
+    const body = Buffer.concat(parts);
+    outgoing.writeHead(answer.statusCode ?? 502, { 'content-type': 'application/json', 'content-length': body.length });
+    outgoing.write(body.subarray(0, Math.floor(body.length / 2)), () => outgoing.destroy());
+  });
 }
