@@ -44,6 +44,16 @@ export class NotLeaderError extends ReconcileError {
   }
 }
 
+/** The API server shows an older state than it has shown before, as after a restore from a backup: what was seen since never happened. */
+export class HistoryLostError extends Error {
+  readonly code = 'HistoryLost';
+
+  constructor(what: string, before: string | undefined, now: string | undefined) {
+    super(`The API server has gone back to an older state: ${what} was at version ${before ?? '?'} and is at ${now ?? '?'}`);
+    this.name = 'HistoryLostError';
+  }
+}
+
 /** Why the process, or one part of it, is told to end. */
 export class StoppedError extends Error {
   readonly code = 'Stopped';

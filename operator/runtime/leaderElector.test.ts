@@ -15,6 +15,8 @@ interface Replica {
   readonly stop: AbortController;
   /** How leading ended, once it has. */
   ended: LeadershipEnd | undefined;
+  /** Why it stopped to campaign. */
+  failed: unknown;
 }
 
 /** Starts to campaign, and holds the lease as soon as it is won. */
@@ -34,12 +36,12 @@ function join(
     random: () => 0,
     ...rest,
   });
-  const replica: Replica = { elector, stop: new AbortController(), ended: undefined };
+  const replica: Replica = { elector, stop: new AbortController(), ended: undefined, failed: undefined };
   elector
     .acquire(replica.stop.signal)
     .then(() => elector.hold(replica.stop.signal))
     .then((end) => (replica.ended = end))
-    .catch(() => undefined);
+    .catch((error: unknown) => (replica.failed = error));
   return replica;
 }
 
@@ -172,6 +174,50 @@ describe('LeaderElector', () => {
     server.overwrite({ holderIdentity: 'thief', leaseDurationSeconds: 15 });
     await clock.advance(1_000);
     expect(a.ended).toBe('lost');
+  });
+
+  it('leaves a deleted lease to its holder for as long as that may believe to lead', async () => {
+    const clock = new FakeClock();
+    const server = new MemoryLeases();
+    const a = join(clock, server, 'a');
+    const b = join(clock, server, 'b');
+    await clock.advance(10_000);
+    server.lease = undefined;
+    server.cut('a');
+    let two = 0;
+    for (let ms = 0; ms < 20_000; ms += 100) {
+      await clock.advance(100);
+      if (a.elector.mayWrite() && b.elector.mayWrite()) two += 1;
+    }
+    expect([two, a.ended, b.elector.mayWrite()]).toEqual([0, 'lost', true]);
+  });
+
+  it('writes a deleted lease again, and goes on', async () => {
+    const clock = new FakeClock();
+    const server = new MemoryLeases();
+    const a = join(clock, server, 'a');
+    const b = join(clock, server, 'b');
+    await clock.advance(10_000);
+    server.lease = undefined;
+    await clock.advance(60_000);
+    expect([holderOf(server), a.elector.mayWrite(), a.ended, b.elector.isLeader]).toEqual(['a', true, undefined, false]);
+  });
+
+  it('gives up when the lease goes back to an older version: the API server was restored, and so does one that waits', async () => {
+    const clock = new FakeClock();
+    const server = new MemoryLeases();
+    const a = join(clock, server, 'a');
+    const b = join(clock, server, 'b');
+    await clock.advance(4_000);
+    const older = server.lease;
+    await clock.advance(20_000);
+    server.lease = older;
+    await clock.advance(2_000);
+    expect([a.ended, a.elector.mayWrite()]).toEqual(['lost', false]);
+    expect(b.failed).toMatchObject({
+      code: 'HistoryLost',
+      message: expect.stringContaining('lease system/leader was at version') as string,
+    });
   });
 
   it('refuses the first write after the process was frozen, before any timer has fired', async () => {

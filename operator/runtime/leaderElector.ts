@@ -3,6 +3,8 @@
  * it unchanged for the whole lease duration on its own monotonic clock, so the hosts' clocks need not agree; writes are conditional
  * on the resourceVersion; the leader gives up when it could not renew within the renew deadline, well before others may take over.
  * `mayWrite` does not wait for a timer: a process that was frozen past its deadline refuses its first write after waking up.
+ * A lease whose version goes back tells that the API server was restored from an older state: then this process ends, because what it
+ * remembers never happened.
  */
 import type { Lease } from '../kube/builtin.ts';
 import { leases } from '../kube/builtin.ts';
@@ -13,9 +15,10 @@ import type { ResourceType } from '../kube/resource.ts';
 import { apiVersionOf } from '../kube/resource.ts';
 import type { Clock } from './clock.ts';
 import { formatMicroTime, sleep } from './clock.ts';
-import { NotLeaderError, messageOf } from './errors.ts';
+import { HistoryLostError, NotLeaderError, messageOf } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
+import { compareVersions } from './resourceVersion.ts';
 
 interface LeaseCallOptions {
   readonly signal?: AbortSignal;
@@ -70,6 +73,8 @@ export class LeaderElector {
   #observed: Lease | undefined;
   #observedAtMs = 0;
   #leading = false;
+  /** Set when the API server showed an older state than before. */
+  #historyLost: HistoryLostError | undefined;
   /** Monotonic time before the last successful renewal was sent: the others count from later than this. */
   #renewedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -110,7 +115,7 @@ export class LeaderElector {
 
   /** True while this process leads and renewed less than the renew deadline ago, as of this very moment. */
   mayWrite(): boolean {
-    return this.#leading && this.#clock.monotonic() - this.#renewedAtMs < this.#deadlineMs;
+    return this.#leading && this.#historyLost === undefined && this.#clock.monotonic() - this.#renewedAtMs < this.#deadlineMs;
   }
 
   /** For the client's beforeWrite: throws NotLeaderError when this process may not write. */
@@ -118,7 +123,10 @@ export class LeaderElector {
     if (!this.mayWrite()) throw new NotLeaderError();
   };
 
-  /** Resolves when this process leads; rejects with the signal's reason. Errors of single tries are logged and retried. */
+  /**
+   * Resolves when this process leads; rejects with the signal's reason, or with HistoryLostError. Errors of single tries are logged and
+   * retried.
+   */
   async acquire(signal: AbortSignal): Promise<void> {
     try {
       await this.#campaign(signal);
@@ -146,13 +154,15 @@ export class LeaderElector {
       return 'released';
     }
     this.#end();
-    this.#logger.error('The lease is lost: it could not be renewed in time, or another replica has it', { holder: this.holder });
+    if (this.#historyLost !== undefined) this.#logger.error('The lease is given up', { error: this.#historyLost.message });
+    else this.#logger.error('The lease is lost: it could not be renewed in time, or another replica has it', { holder: this.holder });
     return 'lost';
   }
 
   async #campaign(signal: AbortSignal): Promise<void> {
     let said = '';
     while (!(await this.#try(signal))) {
+      if (this.#historyLost !== undefined) throw this.#historyLost;
       if (this.holder !== said && this.holder !== '') this.#logger.info('Waiting: another replica leads', { holder: this.holder });
       said = this.holder;
       await sleep(this.#clock, this.#untilNextLookMs(), signal);
@@ -179,7 +189,7 @@ export class LeaderElector {
       const leftMs = this.#renewedAtMs + this.#deadlineMs - this.#clock.monotonic();
       if (leftMs <= 0) return false;
       if (await this.#tryWithin(leftMs)) return true;
-      if (this.holder !== this.identity) return false;
+      if (this.holder !== this.identity || this.#historyLost !== undefined) return false;
       const leftAfterMs = this.#renewedAtMs + this.#deadlineMs - this.#clock.monotonic();
       await sleep(this.#clock, Math.min(this.#retryMs, Math.max(0, leftAfterMs)), release).catch(() => undefined);
     }
@@ -206,11 +216,12 @@ export class LeaderElector {
     try {
       const current = await this.#options.client.get(leases, this.#options.lease, call);
       this.#observe(current);
-      if (!this.#isFree(current)) return false;
+      if (this.#historyLost !== undefined || !this.#isFree(current)) return false;
       return await this.#write(signal, (nowMs) => this.#options.client.replace(leases, this.#claim(current, nowMs), call));
     } catch (error) {
       if (signal.aborted) return this.#leading ? false : Promise.reject(signal.reason as Error);
-      if (isNotFound(error)) return this.#create(signal, call);
+      // Somebody deleted the lease of a leader that is at work: it has to learn of it first.
+      if (isNotFound(error)) return this.#observed !== undefined && !this.#isFree(this.#observed) ? false : this.#create(signal, call);
       this.#log(error);
       return false;
     }
@@ -243,6 +254,10 @@ export class LeaderElector {
   }
 
   #observe(lease: Lease): void {
+    const before = this.#observed?.metadata.resourceVersion;
+    if ((compareVersions(lease.metadata.resourceVersion, before) ?? 0) < 0) {
+      this.#historyLost ??= new HistoryLostError(`lease ${formatKey(this.#options.lease)}`, before, lease.metadata.resourceVersion);
+    }
     if (!sameRecord(this.#observed, lease)) this.#observedAtMs = this.#clock.monotonic();
     this.#observed = lease;
     this.#transitions?.set({ name: this.#options.lease.name }, lease.spec?.leaseTransitions ?? 0);

@@ -118,6 +118,13 @@ async function live(ms: number): Promise<void> {
   }
 }
 
+/** Grants each wait as soon as it is asked for, until it is so. */
+const liveUntil = (what: string, isSo: () => boolean): Promise<void> =>
+  until(what, () => {
+    if (!isSo() && informer.state.phase === 'backingOff' && clock.pendingTimers > 0) void clock.advance(clock.untilNext ?? 0);
+    return isSo();
+  });
+
 const watching = (): Promise<void> => until('a watch', () => informer.state.phase === 'watching');
 
 describe('what the server does, and what the reflector makes of it', () => {
@@ -244,6 +251,58 @@ describe('what the server does, and what the reflector makes of it', () => {
     await server.gets('watches', 2, () => server.watches);
     expect(versionsOf(server.watches)).toEqual(['100', '40']);
     expect(informer.store.get({ namespace: 'ns', name: 'a' })?.data).toEqual({ data: 'restored' });
+  });
+
+  it('was away and comes back restored, accepting a watch from a version that it has not reached: lists again', async () => {
+    onList = (n, _request, response) =>
+      n === 1 ? listOf(response, 100, map('a', 90, 'lost'), map('b', 91)) : listOf(response, 40, map('a', 30, 'restored'));
+    start();
+    await server.gets('watches', 1, () => server.watches);
+    await server.pause();
+    await liveUntil('a failure to connect', () => counts.causes.includes('connect'));
+    await server.resume();
+    await liveUntil('the restored list', () => informer.store.get({ namespace: 'ns', name: 'a' })?.data?.data === 'restored');
+    expect(informer.store.size).toBe(1);
+    await server.gets('the watch', 1, () => server.watches.filter((request) => request.url.searchParams.get('resourceVersion') === '40'));
+    expect(log.lines.find(({ message }) => message.includes('restored'))).toMatchObject({ level: 'warn', fields: { cause: 'rewound' } });
+  });
+
+  it('was away and comes back as it was: one tiny read, and the watch goes on', async () => {
+    start();
+    await server.gets('watches', 1, () => server.watches);
+    await server.pause();
+    await liveUntil('a failure to connect', () => counts.causes.includes('connect'));
+    await server.resume();
+    await liveUntil('another watch', () => server.watches.length === 2);
+    expect(versionsOf(server.watches)).toEqual(['10', '10']);
+    expect(server.lists.map((request) => request.url.searchParams.get('limit'))).toEqual(['500', '1']);
+  });
+
+  it('says nothing at all until the watch ends: the version is asked for, and what was restored is listed', async () => {
+    onList = (n, _request, response) => (n === 1 ? listOf(response, 100, map('a', 90)) : listOf(response, 40, map('a', 30, 'restored')));
+    let end: (() => void) | undefined;
+    onWatch = (n, request, response) => {
+      silence(n, request, response);
+      end ??= () => response.end();
+    };
+    start();
+    await server.gets('watches', 1, () => server.watches);
+    await watching();
+    await clock.advance(290_000);
+    end?.();
+    await liveUntil('the restored list', () => informer.store.get({ namespace: 'ns', name: 'a' })?.data?.data === 'restored');
+    expect(counts.causes).toEqual(['closed', 'rewound']);
+  });
+
+  it('sends a BOOKMARK that goes back: lists again', async () => {
+    onList = (n, _request, response) => (n === 1 ? listOf(response, 100, map('a', 90)) : listOf(response, 40, map('a', 30, 'restored')));
+    onWatch = (n, request, response) => {
+      if (n === 1) sendEvent(response, 'BOOKMARK', { kind: 'ConfigMap', metadata: { resourceVersion: '40' } });
+      else silence(n, request, response);
+    };
+    start();
+    await liveUntil('the restored list', () => informer.store.get({ namespace: 'ns', name: 'a' })?.data?.data === 'restored');
+    expect(counts.causes).toEqual(['rewound']);
   });
 
   it('sends an ERROR event 500: waits, keeps the version, reports', async () => {

@@ -1,6 +1,9 @@
 /**
  * Keeps a store equal to what the API server has: a paged list, then a watch, for ever. All decisions are in reflectorState.ts; this
  * file makes the calls, waits, and reports. It ends only with its signal: no answer, no silence and no garbage stops it.
+ *
+ * An API server that was restored from an older state accepts a watch from a version that it has not reached, and sends nothing. So
+ * after a watch that makes doubtful whether the server is the same, the version is asked for before the next one.
  */
 import { ApiError } from '../kube/errors.ts';
 import type { ListQuery, WatchQuery } from '../kube/client.ts';
@@ -9,9 +12,11 @@ import { apiVersionOf } from '../kube/resource.ts';
 import type { ResourceType } from '../kube/resource.ts';
 import { sleep } from './clock.ts';
 import type { Clock } from './clock.ts';
+import { HistoryLostError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { failureOf } from './reflectorFailure.ts';
 import { defaultTuning, next } from './reflectorState.ts';
+import { compareVersions } from './resourceVersion.ts';
 import type { Failure, FailureCause, ReflectorEffect, ReflectorInput, ReflectorState, ReflectorTuning } from './reflectorState.ts';
 import type { Store } from './store.ts';
 
@@ -58,6 +63,8 @@ export interface ReflectorOptions<T extends KubeObject> {
 
 /** kube-apiserver's own time-out for a watch is 30 to 60 min; below 5 min most load balancers let it live. */
 const defaultWatchSeconds = 290;
+/** Bookmarks come about once a minute: a watch that has lived so long without a word may be one into the future. */
+const wordlessMs = 150_000;
 
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
@@ -66,6 +73,8 @@ export class Reflector<T extends KubeObject> {
   #state: ReflectorState = { phase: 'idle' };
   #items: T[] = [];
   #listStartMs = 0;
+  /** The server may not be what it was: its version is asked for before the next watch. */
+  #isDoubtful = false;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -114,6 +123,7 @@ export class Reflector<T extends KubeObject> {
 
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
     const { client, type, clock, metrics, watchSeconds = defaultWatchSeconds, idleMarginMs = 10_000 } = this.#options;
+    if (this.#isDoubtful && !(await this.#clearDoubt(resourceVersion, signal))) return;
     const timeoutSeconds = Math.max(1, Math.round(watchSeconds + (this.#random() - 0.5) * Math.min(20, watchSeconds / 2)));
     const startMs = clock.monotonic();
     let events = 0;
@@ -131,13 +141,34 @@ export class Reflector<T extends KubeObject> {
     } catch (error) {
       failure = failureOf(error);
     }
-    metrics?.watchEnded(clock.monotonic() - startMs, events);
+    const livedMs = clock.monotonic() - startMs;
+    metrics?.watchEnded(livedMs, events);
+    this.#isDoubtful = failure.cause === 'connect' || (failure.cause === 'closed' && events === 0 && livedMs >= wordlessMs);
     if (!signal.aborted) this.#advance({ type: 'failed', failure });
+  }
+
+  /** Whether the server has reached the version that the watch shall begin at. If not, or if it cannot be told, the failure is noted. */
+  async #clearDoubt(resourceVersion: string, signal: AbortSignal): Promise<boolean> {
+    const { client, type } = this.#options;
+    try {
+      const { metadata } = await client.list(type, { ...this.#scope(), limit: 1, signal });
+      this.#checkVersion(metadata.resourceVersion, resourceVersion);
+      this.#isDoubtful = false;
+    } catch (error) {
+      if (!signal.aborted) this.#advance({ type: 'failed', failure: failureOf(error) });
+    }
+    return !this.#isDoubtful;
+  }
+
+  /** A server never goes back, except to an older state of all it has. */
+  #checkVersion(now: string | undefined, seen: string): void {
+    if ((compareVersions(now, seen) ?? 0) < 0) throw new HistoryLostError(this.#options.type.plural, seen, now);
   }
 
   #take(event: Exclude<WatchEvent<T>, { type: 'ERROR' }>): void {
     const resourceVersion = event.object.metadata.resourceVersion ?? '';
     this.#options.metrics?.event(event.type);
+    if (event.type === 'BOOKMARK' && this.#state.phase === 'watching') this.#checkVersion(resourceVersion, this.#state.resourceVersion);
     this.#options.metrics?.resourceVersion(resourceVersion);
     const { state } = this.#next({ type: 'event', resourceVersion });
     this.#state = state;
@@ -177,6 +208,7 @@ export class Reflector<T extends KubeObject> {
         break;
       case 'replace':
         store.replace(this.#items, effect.resourceVersion);
+        this.#isDoubtful = false;
         metrics?.listed(this.#items.length, clock.monotonic() - this.#listStartMs);
         metrics?.resourceVersion(effect.resourceVersion);
         this.#items = [];
@@ -206,6 +238,7 @@ export class Reflector<T extends KubeObject> {
     const state = this.#state;
     const resume = state.phase === 'backingOff' && state.then.do === 'watch' ? 'watch' : 'list';
     if (failure.cause === 'closed' && failures === 1) logger.debug('watch ended, will resume', fields);
+    else if (failure.cause === 'rewound') logger.warn('the API server was restored from an older state, will list again', fields);
     else if (failure.cause === 'expired') logger.info('version expired, will list again', fields);
     else logger.warn(`${resume} failed, will try again`, fields);
   }

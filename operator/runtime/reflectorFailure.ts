@@ -9,7 +9,7 @@ import {
   isTooManyRequests,
   isUnauthorized,
 } from '../kube/errors.ts';
-import { messageOf } from './errors.ts';
+import { HistoryLostError, messageOf } from './errors.ts';
 import type { Failure, FailureCause } from './reflectorState.ts';
 
 /** Half an hour of Retry-After would leave a cache blind for as long. */
@@ -26,6 +26,7 @@ export function failureOf(error: unknown): Failure {
 
 function causeOf(error: unknown): FailureCause {
   if (error instanceof TransportError) return error.code === 'closed' ? 'reset' : error.code;
+  if (error instanceof HistoryLostError) return 'rewound';
   if (!(error instanceof ApiError)) return 'internal';
   // 400: the server does not even read our version or token.
   if (isGone(error) || isFromTheFuture(error) || error.code === 400) return 'expired';

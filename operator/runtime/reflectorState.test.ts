@@ -125,13 +125,13 @@ const rows: readonly Row[] = [
     to: { phase: 'backingOff', failures: 3, untilMs: moment.nowMs + 400, then: { do: 'list', page: 1 } },
     effects: ['discard', 'report'],
   },
-  {
-    name: 'a defect of ours lists again',
+  ...(['internal', 'rewound'] as const).map((cause) => ({
+    name: `after ${cause} nobody knows what the store has missed: lists again`,
     from: watching('5'),
-    input: failed('internal'),
-    to: { phase: 'backingOff', then: { do: 'list', page: 1 } },
-    effects: ['discard', 'report'],
-  },
+    input: failed(cause),
+    to: { phase: 'backingOff' as const, then: { do: 'list' as const, page: 1 } },
+    effects: ['discard' as const, 'report' as const],
+  })),
   ...(['closed', 'connect', 'reset', 'timeout', 'malformed', 'forbidden', 'missing', 'throttled', 'server'] as const).map((cause) => ({
     name: `a watch that ended with ${cause} keeps its version`,
     from: watching('5'),

@@ -19,6 +19,8 @@ export type FailureCause =
   | 'malformed'
   /** 410, or a version that the server does not know: only a new list helps. */
   | 'expired'
+  /** The server shows an older state than before: only a new list tells what is true now. */
+  | 'rewound'
   /** 401 and 403. */
   | 'forbidden'
   /** 404: the kind is not there (yet). */
@@ -163,7 +165,7 @@ function afterFailure(state: Listing | Watching, failure: Failure, moment: Momen
 function resumption(state: Listing | Watching, failure: Failure): Resume {
   const anew: Resume = { do: 'list', page: 1 };
   // After a defect of ours nobody knows what the store has missed.
-  if (failure.cause === 'expired' || failure.cause === 'internal') return anew;
+  if (failure.cause === 'expired' || failure.cause === 'rewound' || failure.cause === 'internal') return anew;
   if (state.phase === 'watching') return { do: 'watch', resourceVersion: state.resourceVersion };
   return state.token === undefined || failure.cause === 'malformed' ? anew : { do: 'list', page: state.page, token: state.token };
 }

@@ -310,6 +310,33 @@ describe('a list is the truth', () => {
   });
 });
 
+describe('a list that is older than what was seen: the server was restored', () => {
+  it('brings back what this process had deleted, and its later events count', () => {
+    const { store } = newStore();
+    store.replace([thing('a', 90), thing('b', 91)], '100');
+    store.recordDeleted(thing('a', 90));
+    store.apply({ type: 'DELETED', object: thing('b', 105) });
+    store.replace([thing('a', 50), thing('b', 51)], '60');
+    expect(store.get(key('a'))?.value).toBe('v50');
+    store.apply({ type: 'DELETED', object: thing('b', 61) });
+    expect(store.get(key('b'))).toBeUndefined();
+    store.apply(modified(thing('a', 62)));
+    expect(store.get(key('a'))?.value).toBe('v62');
+  });
+
+  it('takes away what this process had written since', () => {
+    const { store } = newStore();
+    store.replace([thing('a', 90)], '100');
+    store.record(thing('a', 110));
+    store.record(thing('b', 111));
+    store.replace([thing('a', 50)], '60');
+    expect(store.get(key('a'))?.value).toBe('v50');
+    expect(store.get(key('b'))).toBeUndefined();
+    store.apply(modified(thing('b', 62)));
+    expect(store.get(key('b'))?.value).toBe('v62');
+  });
+});
+
 describe('versions that are no integers', () => {
   it('are compared for equality only', () => {
     const { store, heard } = newStore();

@@ -151,10 +151,16 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
 
   /**
    * Reflector: the complete list as of resourceVersion. It is the truth, with one exception: what we wrote or deleted while the list
-   * was under way is kept, until the next list.
+   * was under way is kept, until the next list. A list that is older than what has been seen tells of a restore from a backup: then
+   * nothing is kept.
    */
   replace(items: readonly T[], resourceVersion: string): void {
     const initial = !this.#hasSynced;
+    const isRestored = (compareVersions(resourceVersion, this.#observed) ?? 0) < 0;
+    if (isRestored) {
+      this.#own.clear();
+      this.#tombstones.clear();
+    }
     const changes: Change<T>[] = [];
     const listed = new Set<string>();
     for (const item of items) {
@@ -168,6 +174,8 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
       changes.push(...this.#take(object, object, false));
     }
     this.#own.clear();
+    // Versions of what is gone now lie in the future: they would hide what is made from here on.
+    if (isRestored) this.#tombstones.clear();
     this.#tombstones.confirm();
     this.#observed = resourceVersion;
     this.#hasSynced = true;

@@ -32,6 +32,12 @@ export class Tombstones<T> {
     }
   }
 
+  /** What was remembered never happened. */
+  clear(): void {
+    this.#stones.clear();
+    this.#unconfirmed.clear();
+  }
+
   /** A list has been seen: from now on it, not the tombstone, says what exists. */
   confirm(): void {
     for (const key of this.#unconfirmed) {

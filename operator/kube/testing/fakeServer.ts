@@ -37,6 +37,7 @@ export class FakeServer {
   readonly #server: Server;
   readonly #scheme: string;
   readonly #sockets = new Set<Socket>();
+  #port = 0;
 
   private constructor(server: Server, scheme: string, handler: Handler) {
     this.#server = server;
@@ -57,11 +58,12 @@ export class FakeServer {
     const fake = new FakeServer(server, options.tls === undefined ? 'http' : 'https', handler);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
+    fake.#port = (server.address() as AddressInfo).port;
     return fake;
   }
 
   get origin(): string {
-    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${this.#port}`;
   }
 
   /** Credentials for a transport: none. */
@@ -93,6 +95,16 @@ export class FakeServer {
   /** Breaks every connection with a TCP reset. */
   reset(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** Ends every connection and refuses new ones, until it listens again. */
+  pause(): Promise<void> {
+    return this.close();
+  }
+
+  async resume(): Promise<void> {
+    this.#server.listen(this.#port, '127.0.0.1');
+    await once(this.#server, 'listening');
   }
 
   async close(): Promise<void> {
