@@ -49,7 +49,8 @@ class ModelServer implements ListWatcher {
   }
 
   list<T extends KubeObject>(_type: ResourceType<T>, query: ListQuery): Promise<KubeList<T>> {
-    if (query.continue === undefined) this.calls.push('list');
+    // One object: only the version is asked for.
+    if (query.continue === undefined && query.limit !== 1) this.calls.push('list');
     const fault = this.#faults.shift() ?? 'none';
     const failure = failureFor(fault);
     if (failure !== undefined) return Promise.reject(failure);

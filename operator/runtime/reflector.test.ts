@@ -56,6 +56,8 @@ let informer: Informer<ConfigMap>;
 let running: Promise<void>;
 /** What the server does with the nth list (from 1) and the nth watch. */
 let onList: (n: number, request: Received, response: ServerResponse) => void;
+/** The version that it tells when it is only asked for that. */
+let versionNow: number;
 let onWatch: (n: number, request: Received, response: ServerResponse) => void;
 let idleTimeoutMs: number | undefined;
 
@@ -65,6 +67,9 @@ const silence = (_n: number, _request: Received, response: ServerResponse): void
   response.writeHead(200);
   response.flushHeaders();
 };
+/** The tiny reads that ask for nothing but the version. */
+const isProbe = (request: Received): boolean => request.url.searchParams.get('limit') === '1';
+const lists = (): readonly Received[] => server.lists.filter((request) => !isProbe(request));
 const versionsOf = (requests: readonly Received[]): (string | null)[] =>
   requests.map((request) => request.url.searchParams.get('resourceVersion'));
 
@@ -76,11 +81,13 @@ beforeEach(async () => {
   idleTimeoutMs = undefined;
   onList = (_n, _request, response) => listOf(response, 10, map('a', 5));
   onWatch = silence;
-  let lists = 0;
+  versionNow = 1_000;
+  let listed = 0;
   let watches = 0;
   server = await FakeServer.start((request, response) => {
     if (request.url.searchParams.get('watch') === 'true') onWatch((watches += 1), request, response);
-    else onList((lists += 1), request, response);
+    else if (isProbe(request)) listOf(response, versionNow);
+    else onList((listed += 1), request, response);
   });
   client = new KubeClient({ transport: new UndiciTransport(server.access) });
 });
@@ -135,7 +142,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     };
     start();
     await live(3000);
-    expect(server.lists).toHaveLength(1);
+    expect(lists()).toHaveLength(1);
     // Waits of 100, 200, 400, 800 and 1600 ms: the sixth watch would be at 3.1 s.
     expect(server.watches).toHaveLength(5);
     expect(versionsOf(server.watches)).toEqual(['10', '11', '12', '13', '14']);
@@ -147,7 +154,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     onWatch = (_n, _request, response) => response.end();
     start();
     await live(3000);
-    expect(server.lists).toHaveLength(1);
+    expect(lists()).toHaveLength(1);
     expect(versionsOf(server.watches)).toEqual(['10', '10', '10', '10', '10']);
   });
 
@@ -176,7 +183,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     await live(100);
     await until('the second event', () => informer.store.size === 3);
     expect(versionsOf(server.watches)).toEqual(['10', '11']);
-    expect(server.lists).toHaveLength(1);
+    expect(lists()).toHaveLength(1);
     expect(counts.causes).toEqual(['reset']);
   });
 
@@ -195,7 +202,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     idleTimeoutMs = 30;
     start();
     await live(250);
-    expect(server.lists).toHaveLength(1);
+    expect(lists()).toHaveLength(1);
     expect(versionsOf(server.watches)).toEqual(['10', '10']);
     expect(counts.causes).toEqual(['timeout', 'timeout']);
   });
@@ -217,9 +224,9 @@ describe('what the server does, and what the reflector makes of it', () => {
     };
     start();
     await live(3000);
-    expect(server.lists).toHaveLength(5);
+    expect(lists()).toHaveLength(5);
     expect(versionsOf(server.watches)).toEqual(['10', '20', '30', '40', '50']);
-    expect(versionsOf(server.lists)).toEqual([null, null, null, null, null]);
+    expect(versionsOf(lists())).toEqual([null, null, null, null, null]);
     expect(new Set(counts.causes)).toEqual(new Set(['expired']));
   });
 
@@ -229,7 +236,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     start();
     await until('the wait', () => informer.state.phase === 'backingOff');
     expect(informer.state).toMatchObject({ then: { do: 'list', page: 1 } });
-    expect(server.lists).toHaveLength(1);
+    expect(lists()).toHaveLength(1);
     await live(100);
     await server.gets('watches', 2, () => server.watches);
     expect(versionsOf(server.watches)).toEqual(['10', '20']);
@@ -260,6 +267,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     await server.gets('watches', 1, () => server.watches);
     await server.pause();
     await liveUntil('a failure to connect', () => counts.causes.includes('connect'));
+    versionNow = 40;
     await server.resume();
     await liveUntil('the restored list', () => informer.store.get({ namespace: 'ns', name: 'a' })?.data?.data === 'restored');
     expect(informer.store.size).toBe(1);
@@ -278,6 +286,33 @@ describe('what the server does, and what the reflector makes of it', () => {
     expect(server.lists.map((request) => request.url.searchParams.get('limit'))).toEqual(['500', '1']);
   });
 
+  it('ends the watch before its time and goes on restored: the same', async () => {
+    onList = (n, _request, response) => (n === 1 ? listOf(response, 100, map('a', 90)) : listOf(response, 40, map('a', 30, 'restored')));
+    onWatch = (n, request, response) => {
+      if (n === 1) versionNow = 40;
+      if (n === 1) response.end();
+      else silence(n, request, response);
+    };
+    start();
+    await liveUntil('the restored list', () => informer.store.get({ namespace: 'ns', name: 'a' })?.data?.data === 'restored');
+    expect(counts.causes).toEqual(['closed', 'rewound']);
+  });
+
+  it('ends the watch at its time: no question is asked', async () => {
+    onWatch = (n, request, response) => {
+      if (n === 1) sendEvent(response, 'BOOKMARK', { kind: 'ConfigMap', metadata: { resourceVersion: '99' } });
+      else silence(n, request, response);
+      if (n === 1) end = () => response.end();
+    };
+    let end: (() => void) | undefined;
+    start();
+    await until('the bookmark', () => counts.versions.includes('99'));
+    await clock.advance(300_000);
+    end?.();
+    await liveUntil('another watch', () => server.watches.length === 2);
+    expect(server.lists).toHaveLength(1);
+  });
+
   it('says nothing at all until the watch ends: the version is asked for, and what was restored is listed', async () => {
     onList = (n, _request, response) => (n === 1 ? listOf(response, 100, map('a', 90)) : listOf(response, 40, map('a', 30, 'restored')));
     let end: (() => void) | undefined;
@@ -289,6 +324,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     await server.gets('watches', 1, () => server.watches);
     await watching();
     await clock.advance(290_000);
+    versionNow = 40;
     end?.();
     await liveUntil('the restored list', () => informer.store.get({ namespace: 'ns', name: 'a' })?.data?.data === 'restored');
     expect(counts.causes).toEqual(['closed', 'rewound']);
@@ -310,7 +346,7 @@ describe('what the server does, and what the reflector makes of it', () => {
       sendEvent(response, 'ERROR', { kind: 'Status', code: 500, reason: 'InternalError', message: 'etcd is sad' });
     start();
     await live(3000);
-    expect(server.lists).toHaveLength(1);
+    expect(lists()).toHaveLength(1);
     expect(versionsOf(server.watches)).toEqual(['10', '10', '10', '10', '10']);
     expect(log.lines.filter((line) => line.level === 'warn' && String(line.fields.err).includes('etcd is sad'))).toHaveLength(5);
   });
@@ -326,7 +362,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     onWatch = (_n, _request, response) => refuse(response, code, reason);
     start();
     await live(3000);
-    expect(server.lists).toHaveLength(1);
+    expect(lists()).toHaveLength(1);
     expect(versionsOf(server.watches)).toEqual(['10', '10', '10', '10', '10']);
     expect(new Set(counts.causes)).toEqual(new Set([cause]));
     expect(log.lines.filter((line) => line.level === 'warn')).toHaveLength(5);
@@ -351,7 +387,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     expect(informer.store.hasSynced).toBe(false);
     await live(100 + 200 + 400 + 800);
     await informer.synced();
-    expect(server.lists).toHaveLength(5);
+    expect(lists()).toHaveLength(5);
     expect(informer.store.list()).toHaveLength(1);
   });
 
@@ -396,7 +432,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     start();
     informer.store.subscribe(() => sizes.push(informer.store.size));
     await informer.synced();
-    expect(server.lists.map((request) => request.url.searchParams.get('limit'))).toEqual(['500', '500', '500']);
+    expect(lists().map((request) => request.url.searchParams.get('limit'))).toEqual(['500', '500', '500']);
     expect(sizes).toEqual([4, 4, 4, 4]);
     expect(counts.lists).toBe(1);
   });
@@ -411,7 +447,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     start();
     await live(100);
     await informer.synced();
-    expect(server.lists.map((request) => request.url.searchParams.get('continue'))).toEqual([null, 'two', 'two']);
+    expect(lists().map((request) => request.url.searchParams.get('continue'))).toEqual([null, 'two', 'two']);
     expect(informer.store.size).toBe(2);
   });
 
@@ -424,7 +460,7 @@ describe('what the server does, and what the reflector makes of it', () => {
     start();
     await live(100);
     await informer.synced();
-    expect(server.lists.map((request) => request.url.searchParams.get('continue'))).toEqual([null, 'two', null]);
+    expect(lists().map((request) => request.url.searchParams.get('continue'))).toEqual([null, 'two', null]);
     expect(informer.store.list().map((object) => object.metadata.name)).toEqual(['b']);
   });
 
@@ -514,7 +550,7 @@ describe('the store behind it', () => {
     await clock.advance(100);
     await store.whenSynced;
     expect(counts.causes).toEqual(['internal']);
-    expect(server.lists).toHaveLength(2);
+    expect(lists()).toHaveLength(2);
     expect(store.size).toBe(1);
   });
 

@@ -143,7 +143,8 @@ export class Reflector<T extends KubeObject> {
     }
     const livedMs = clock.monotonic() - startMs;
     metrics?.watchEnded(livedMs, events);
-    this.#isDoubtful = failure.cause === 'connect' || (failure.cause === 'closed' && events === 0 && livedMs >= wordlessMs);
+    const endedInTime = failure.cause === 'closed' && livedMs >= (timeoutSeconds - 5) * 1000;
+    this.#isDoubtful = !endedInTime || (events === 0 && livedMs >= wordlessMs);
     if (!signal.aborted) this.#advance({ type: 'failed', failure });
   }
 
