@@ -13,7 +13,8 @@ import { createPeriodicSetController } from '../../reconcilers/periodicset/contr
 import { periodicSetIndexers } from '../../reconcilers/periodicset/owned.ts';
 import { createPluginConfigController } from '../../reconcilers/pluginconfig/controller.ts';
 import { pluginConfigIndexers } from '../../reconcilers/pluginconfig/overlap.ts';
-import { prowJobController, summarize } from '../../reconcilers/prowjob/controller.ts';
+import { prowJobController } from '../../reconcilers/prowjob/controller.ts';
+import { runSummary } from '../../reconcilers/prowjob/summary.ts';
 import type { StoreFactory } from '../archive/stores.ts';
 import { ConnectedClusters, type ConnectedClustersOptions } from '../clusters/connectedClusters.ts';
 import type { Settings } from '../config/settings.ts';
@@ -42,7 +43,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
   const settings = reachableSettings(options);
   const { client, events, clock, logger, metrics, manager } = kit;
   const scope = options.namespace === undefined ? {} : { namespace: options.namespace };
-  const jobs = kit.informer(prowJobs, { ...scope, indexers: runIndexers, transform: summarize });
+  const jobs = kit.informer(prowJobs, { ...scope, indexers: runIndexers, transform: runSummary() });
   const schedules = kit.informer(periodics, { ...scope, indexers: periodicSetIndexers });
   const sets = kit.informer(periodicSets, scope);
   const backfills = kit.informer(periodicBackfills, { ...scope, indexers: backfillIndexers });

@@ -87,10 +87,10 @@ export function buildRun(periodic: Periodic, cause: RunCause): ProwJob {
 const attemptOf = (cause: RunCause): number => (cause.kind === 'slot' ? (cause.attempt ?? 1) : 1);
 
 /** By which a run is known again; a template cannot set them. */
-const ownAnnotations: ReadonlySet<string> = new Set([annotation.scheduledTime, runNowTokenAnnotation, slotAttemptAnnotation]);
+export const causeAnnotationNames: ReadonlySet<string> = new Set([annotation.scheduledTime, runNowTokenAnnotation, slotAttemptAnnotation]);
 
 const withoutOwn = (annotations: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(annotations).filter(([key]) => !ownAnnotations.has(key)));
+  Object.fromEntries(Object.entries(annotations).filter(([key]) => !causeAnnotationNames.has(key)));
 
 function causeAnnotations(cause: RunCause): Record<string, string> {
   if (cause.kind === 'manual') return { [runNowTokenAnnotation]: cause.token };

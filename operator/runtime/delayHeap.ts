@@ -1,9 +1,9 @@
 /** A binary heap of things that fall due, which can also take one out of the middle. Ties keep the order of insertion. */
 export interface Due {
   dueMs: number;
-  /** Set by the heap: its place, and its turn among equals. */
-  at?: number;
-  turn?: number;
+  /** Set by the heap: its place, and its turn among equals. Best there from the beginning: an item that gets or loses a field is larger. */
+  at: number | undefined;
+  turn: number;
 }
 
 export class DelayHeap<T extends Due> {
@@ -35,7 +35,7 @@ export class DelayHeap<T extends Due> {
   remove(item: T): void {
     const at = item.at;
     if (at === undefined || this.#items[at] !== item) return;
-    delete item.at;
+    item.at = undefined;
     const last = this.#items.pop();
     if (last === undefined || last === item) return;
     this.#put(last, at);
@@ -44,7 +44,7 @@ export class DelayHeap<T extends Due> {
   }
 
   clear(): void {
-    for (const item of this.#items) delete item.at;
+    for (const item of this.#items) item.at = undefined;
     this.#items.length = 0;
   }
 
@@ -76,7 +76,7 @@ export class DelayHeap<T extends Due> {
     const left = this.#items[a];
     const right = this.#items[b];
     if (left === undefined || right === undefined) return false;
-    return left.dueMs === right.dueMs ? (left.turn ?? 0) < (right.turn ?? 0) : left.dueMs < right.dueMs;
+    return left.dueMs === right.dueMs ? left.turn < right.turn : left.dueMs < right.dueMs;
   }
 
   #swap(a: number, b: number): void {

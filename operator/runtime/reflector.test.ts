@@ -538,10 +538,10 @@ describe('the store behind it', () => {
   it('lists again after a defect in the store itself, instead of ending', async () => {
     let replaced = 0;
     class BrokenStore extends Store<ConfigMap> {
-      override replace(items: readonly ConfigMap[], resourceVersion: string): void {
+      override replacePrepared(items: readonly ConfigMap[], resourceVersion: string): void {
         replaced += 1;
         if (replaced === 1) throw new TypeError('a bug');
-        super.replace(items, resourceVersion);
+        super.replacePrepared(items, resourceVersion);
       }
     }
     const store = new BrokenStore();

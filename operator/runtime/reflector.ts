@@ -71,6 +71,7 @@ export class Reflector<T extends KubeObject> {
   readonly #tuning: ReflectorTuning;
   readonly #random: () => number;
   #state: ReflectorState = { phase: 'idle' };
+  /** The pages of the list so far, as the store will keep them. */
   #items: T[] = [];
   #listStartMs = 0;
   /** The server may not be what it was: its version is asked for before the next watch. */
@@ -208,7 +209,7 @@ export class Reflector<T extends KubeObject> {
         for (const item of items) this.#collect(item);
         break;
       case 'replace':
-        store.replace(this.#items, effect.resourceVersion);
+        store.replacePrepared(this.#items, effect.resourceVersion);
         this.#isDoubtful = false;
         metrics?.listed(this.#items.length, clock.monotonic() - this.#listStartMs);
         metrics?.resourceVersion(effect.resourceVersion);
@@ -224,12 +225,12 @@ export class Reflector<T extends KubeObject> {
 
   /** Items of a list carry no apiVersion and kind, events do: here both do. An item without a name is no object and cannot be kept. */
   #collect(item: T): void {
-    const { type, logger } = this.#options;
+    const { type, logger, store } = this.#options;
     if (typeof (item as Partial<T> | null)?.metadata?.name !== 'string') {
       logger.error('an item of a list has no name and is left out', { resource: type.plural });
       return;
     }
-    this.#items.push(item.kind === undefined ? { ...item, apiVersion: apiVersionOf(type), kind: type.kind } : item);
+    this.#items.push(store.prepare(item.kind === undefined ? { ...item, apiVersion: apiVersionOf(type), kind: type.kind } : item));
   }
 
   #report({ failure, delayMs, failures }: Extract<ReflectorEffect, { type: 'report' }>): void {

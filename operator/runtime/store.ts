@@ -155,6 +155,19 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
    * nothing is kept.
    */
   replace(items: readonly T[], resourceVersion: string): void {
+    this.replacePrepared(
+      items.map((item) => this.prepare(item)),
+      resourceVersion,
+    );
+  }
+
+  /** What the store keeps of an object. A list comes in pages, and the whole objects of all of them would be many times as large. */
+  prepare(object: T): T {
+    return this.#ingest(object);
+  }
+
+  /** As replace, for items that prepare has returned. */
+  replacePrepared(items: readonly T[], resourceVersion: string): void {
     const initial = !this.#hasSynced;
     const isRestored = (compareVersions(resourceVersion, this.#observed) ?? 0) < 0;
     if (isRestored) {
@@ -166,7 +179,7 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
     for (const item of items) {
       const key = formatKey(keyOf(item));
       listed.add(key);
-      if (!this.#isOverruled(key, item)) changes.push(...this.#put(this.#ingest(item)));
+      if (!this.#isOverruled(key, item)) changes.push(...this.#put(item));
     }
     for (const object of this.list()) {
       const key = formatKey(keyOf(object));

@@ -10,6 +10,7 @@ import type { Clock, Timer } from './clock.ts';
 import { DelayHeap } from './delayHeap.ts';
 import type { Slot } from './fairLane.ts';
 import { FairLane } from './fairLane.ts';
+import { KeyMap } from './keyMap.ts';
 import type { Metrics } from './metrics.ts';
 import type { QueueMeter } from './workQueueMetrics.ts';
 import { createQueueMeter } from './workQueueMetrics.ts';
@@ -45,7 +46,6 @@ export const freshPerResync = 8;
 
 /** Everything the queue knows of one key. Exists while the key is waiting, delayed or being worked on. */
 interface Entry {
-  readonly id: string;
   readonly key: ObjectKey;
   /** What the next hand-out will say. */
   priority: Priority;
@@ -54,8 +54,8 @@ interface Entry {
   readySinceMs: number;
   /** Monotonic; its place in the delay heap while `at` is set. */
   dueMs: number;
-  at?: number;
-  turn?: number;
+  at: number | undefined;
+  turn: number;
   /** Monotonic start of the work in progress. */
   startedMs: number | undefined;
   /** Added while being worked on: goes to its lane at done. */
@@ -67,7 +67,7 @@ export class WorkQueue {
   readonly #meter: QueueMeter;
   readonly #baseDelayMs: number;
   readonly #maxDelayMs: number;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new KeyMap<Entry>();
   readonly #processing = new Set<Entry>();
   readonly #failures = new Map<string, number>();
   readonly #lanes = { fresh: new FairLane<Entry>(), resync: new FairLane<Entry>() };
@@ -143,7 +143,7 @@ export class WorkQueue {
 
   /** The work on this key has ended, well or badly. */
   done(key: ObjectKey): void {
-    const entry = this.#entries.get(formatKey(key));
+    const entry = this.#entries.get(key);
     if (entry?.startedMs === undefined) return;
     this.#meter.finished(this.#clock.monotonic() - entry.startedMs);
     entry.startedMs = undefined;
@@ -152,7 +152,7 @@ export class WorkQueue {
       entry.dirty = false;
       this.#makeReady(entry);
     } else if (entry.at === undefined) {
-      this.#entries.delete(entry.id);
+      this.#entries.delete(entry.key);
     }
     if (this.#processing.size === 0) for (const resolve of this.#drainers.splice(0)) resolve();
     this.#checkIdle();
@@ -169,7 +169,7 @@ export class WorkQueue {
     this.#meter.depth(0);
     for (const entry of this.#entries.values()) {
       entry.dirty = false;
-      if (entry.startedMs === undefined) this.#entries.delete(entry.id);
+      if (entry.startedMs === undefined) this.#entries.delete(entry.key);
     }
     for (const resolve of this.#takers.splice(0)) resolve(undefined);
     if (this.#processing.size === 0) for (const resolve of this.#drainers.splice(0)) resolve();
@@ -191,20 +191,20 @@ export class WorkQueue {
   }
 
   #entry(key: ObjectKey): Entry {
-    const id = formatKey(key);
-    const known = this.#entries.get(id);
+    const known = this.#entries.get(key);
     if (known !== undefined) return known;
     const entry: Entry = {
-      id,
       key: { namespace: key.namespace, name: key.name },
       priority: 'resync',
       slot: undefined,
       readySinceMs: 0,
       dueMs: 0,
+      at: undefined,
+      turn: 0,
       startedMs: undefined,
       dirty: false,
     };
-    this.#entries.set(id, entry);
+    this.#entries.set(entry.key, entry);
     return entry;
   }
 

@@ -1,10 +1,9 @@
 /**
  * Wires the ProwJob reconciler: which changes wake which runs, and what feeds the ledger of slots. The caches are made elsewhere;
- * summarize and podIndexers say what they must keep.
+ * runSummary and podIndexers say what they must keep.
  */
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { defaultAlias, type ClusterPods, type Clusters } from '../../operator/clusters/clusters.ts';
-import { archivedCondition } from '../../operator/jobs/archiveHold.ts';
 import { label } from '../../operator/jobs/labels.ts';
 import { runKeyOfPod } from '../../operator/jobs/podOwner.ts';
 import type { JobPolicy } from '../../operator/jobs/policy.ts';
@@ -117,39 +116,3 @@ const unfinishedOn = (
     .list(namespace)
     .filter((run) => !isComplete(run) && isOurs(run) && run.spec.cluster === alias)
     .map(keyOf);
-
-/**
- * For the cache of runs: a finished run never starts again, so what it would start is dropped. What deletes, counts or shows it stays.
- */
-export function summarize(run: ProwJob): ProwJob {
-  const { managedFields: _dropped, ...metadata } = run.metadata;
-  // An abort that came too late is still to be answered, in the conditions as well.
-  if (!isComplete(run) || isAbortUnseen(run)) return { ...run, metadata };
-  const { type, job, agent, cluster, max_concurrency, job_queue_name, ttl_seconds_after_finished, namespace, abort } = run.spec;
-  const spec = withoutUndefined({
-    type,
-    job,
-    agent,
-    cluster,
-    max_concurrency,
-    job_queue_name,
-    ttl_seconds_after_finished,
-    namespace,
-    abort,
-  });
-  const annotations = run.metadata.annotations;
-  const { 'kubectl.kubernetes.io/last-applied-configuration': _applied, ...kept } = annotations ?? {};
-  const { conditions, ...status } = run.status ?? { state: 'triggered' as const };
-  const known = conditions?.filter(({ type }) => type === archivedCondition).map((condition) => ({ ...condition, message: '' })) ?? [];
-  return {
-    ...run,
-    metadata: { ...metadata, ...(annotations === undefined ? {} : { annotations: kept }) },
-    spec,
-    status: known.length === 0 ? status : { ...status, conditions: known },
-  };
-}
-
-type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
-
-const withoutUndefined = <T extends object>(fields: T): Defined<T> =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;

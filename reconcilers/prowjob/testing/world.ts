@@ -27,7 +27,8 @@ import { ObjectWriter } from '../../../operator/runtime/objectWriter.ts';
 import { RecordingLogger } from '../../../operator/runtime/testing/recordingLogger.ts';
 import { startSandbox, type Sandbox } from '../../../sandbox/sandbox.ts';
 import type { Admission } from '../admission.ts';
-import { prowJobController, summarize } from '../controller.ts';
+import { prowJobController } from '../controller.ts';
+import { runSummary } from '../summary.ts';
 import type { Controller } from '../../../operator/runtime/controller.ts';
 import { podSpec } from './builders.ts';
 
@@ -256,7 +257,7 @@ async function startOperator(inner: Transport, options: OperatorOptions): Promis
     prowJobs: { ...defaultPolicy.prowJobs, ...options.policy },
   };
   const common = { client, clock: realClock, logger };
-  const jobs = new Informer<ProwJob>({ ...common, type: prowJobs, indexers: runIndexers, transform: summarize });
+  const jobs = new Informer<ProwJob>({ ...common, type: prowJobs, indexers: runIndexers, transform: runSummary() });
   const podCache = new Informer<Pod>({
     ...common,
     type: pods,
