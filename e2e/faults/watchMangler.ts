@@ -123,7 +123,7 @@ export class WatchMangler {
     if (!this.#fault.keepObjects) return shuffled;
     // Each object keeps its places, and takes them in the order in which things happened to it.
     const queues = Map.groupBy(lines, ({ object }) => object);
-    return shuffled.map(({ object }) => queues.get(object)?.shift()!);
+    return shuffled.flatMap(({ object }) => queues.get(object)?.shift() ?? []);
   }
 }
 
