@@ -50,7 +50,7 @@ export const settingsFileSchema = Type.Object(
     presets: Type.Optional(presetsSchema),
     decorationDefaults: Type.Optional(decorationDefaultsSchema),
     prowJobs: section('How runs are carried out.', {
-      workers: count('Runs that are looked at concurrently.', 20, 1),
+      workers: count('Runs that are looked at concurrently.', 48, 1),
       maxConcurrency: count('Unfinished pods of all runs together. 0 means no limit.', 0, 0),
       maxConcurrencyPerNamespace: count(
         'Unfinished pods of the runs of one namespace together, unless tenants says otherwise. 0 means no limit.',
@@ -99,7 +99,7 @@ export const settingsFileSchema = Type.Object(
       ),
     }),
     periodics: section('How schedules are followed.', {
-      workers: count('Periodics that are looked at concurrently.', 20, 1),
+      workers: count('Periodics that are looked at concurrently.', 48, 1),
       startsPerSecond: count('Slots on time that may start within a second in one namespace. 0: no limit.', 0, 0),
       catchUpStartsPerSecond: count(
         'Slots that may be made up for within a second in one namespace, after a time when nobody looked. They never delay slots on time. 0: no limit.',

@@ -89,7 +89,7 @@ interface Pools {
   readonly readAtMs: number;
 }
 
-const defaults = { connections: 32, timeoutMs: 30_000, refreshMs: 10_000, userAgent: 'prow-operator' };
+const defaults = { connections: 64, timeoutMs: 30_000, refreshMs: 10_000, userAgent: 'prow-operator' };
 
 export class UndiciTransport implements Transport {
   readonly #source: AccessSource;

@@ -50,7 +50,7 @@ export function prowJobController(options: ProwJobControllerOptions): ProwJobCon
     find: (key) => jobs.get(key),
   });
   const reconciler = new ProwJobReconciler({ ...options, admission, metrics: prowJobMetrics(metrics) });
-  const controller = new Controller({ name: 'prowjob', reconciler, workers: options.workers ?? 20, clock, logger, metrics });
+  const controller = new Controller({ name: 'prowjob', reconciler, workers: options.workers ?? 48, clock, logger, metrics });
   // The ledger first: a run that a change wakes must find it up to date.
   feed(jobs, (change) => admission.onJob(change));
   followPods(clusters, controller, (change, cluster) => admission.onPod(change, cluster));
