@@ -23,12 +23,12 @@ export interface BundleFile {
   readonly data: Buffer;
 }
 
-/** Makes the bundle, its source map and the licences of what is in it. Writes nothing. */
-export async function bundle(): Promise<readonly BundleFile[]> {
+/** Makes the bundle, its source map and the licences of what is in it. Writes nothing. Both paths are relative to the root. */
+export async function bundle(entry = 'operator/main.ts', out = bundlePath): Promise<readonly BundleFile[]> {
   const result = await build({
     absWorkingDir: root,
-    entryPoints: [{ in: 'operator/main.ts', out: path.basename(bundlePath, '.mjs') }],
-    outdir: path.dirname(bundlePath),
+    entryPoints: [{ in: entry, out: path.basename(out, '.mjs') }],
+    outdir: path.dirname(out),
     outExtension: { '.js': '.mjs' },
     // What is imported on demand stays on disk until then: the libraries of object stores are larger than the operator.
     splitting: true,
