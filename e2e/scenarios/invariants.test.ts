@@ -4,7 +4,8 @@ import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
 import type { Change, History } from './history.ts';
-import { brokenInvariants, invariants } from './invariants.ts';
+import { askedAtTheEnd, brokenInvariants, invariants } from './invariants.ts';
+import { noLimits, type Limits } from './limitLedger.ts';
 
 const created = '2026-01-01T10:00:00Z';
 const ended = { state: 'success', completionTime: '2026-01-01T10:01:00Z' } as const;
@@ -27,9 +28,9 @@ function changes<T extends ProwJob | Pod | Periodic>(happenings: readonly Happen
 function run(
   name: string,
   status: Partial<NonNullable<ProwJob['status']>>,
-  more: Partial<ProwJob['spec']> & { slot?: string; token?: string } = {},
+  more: Partial<ProwJob['spec']> & { slot?: string; token?: string; in?: string } = {},
 ): ProwJob {
-  const { slot, token, ...spec } = more;
+  const { slot, token, in: namespace = 'n', ...spec } = more;
   const annotations = {
     ...(slot === undefined ? {} : { 'prow.k8s.io/scheduled-time': slot }),
     ...(token === undefined ? {} : { 'prow.k8s.io/run-now-token': token }),
@@ -41,7 +42,7 @@ function run(
     kind: 'ProwJob',
     metadata: {
       name,
-      namespace: 'n',
+      namespace,
       uid: `u-${name}`,
       creationTimestamp: created,
       annotations,
@@ -92,11 +93,78 @@ interface Row {
   readonly runs?: readonly Happening<ProwJob>[];
   readonly pods?: readonly Happening<Pod>[];
   readonly periodics?: readonly Happening<Periodic>[];
+  /** Instead of none. */
+  readonly limits?: Partial<Limits>;
   /** A word of what is said. Absent: nothing is wrong. */
   readonly says?: string;
 }
 
 const one = { max_concurrency: 1 };
+
+type RunSpec = NonNullable<Parameters<typeof run>[2]>;
+
+/** Two runs whose pods overlap, and the same two one after the other. */
+function limitRows(): readonly Row[] {
+  const crowds: readonly { of: string; limits?: Partial<Limits>; first?: RunSpec; second?: RunSpec; says: string }[] = [
+    { of: 'a job', first: one, second: one, says: 'job n/turns had 2 unfinished pods; its limit is 1' },
+    {
+      of: 'a queue over two jobs',
+      limits: { queueCapacities: new Map([['gpu', 1]]) },
+      first: { job_queue_name: 'gpu' },
+      second: { job_queue_name: 'gpu', job: 'other' },
+      says: 'queue gpu had 2 unfinished pods; its limit is 1',
+    },
+    {
+      of: 'the own cluster over two namespaces',
+      limits: { defaultClusterMaxConcurrency: 1 },
+      first: { cluster: 'default' },
+      second: { in: 'm' },
+      says: 'cluster default had 2 unfinished pods; its limit is 1',
+    },
+    {
+      of: 'a build cluster over two jobs',
+      limits: { clusters: new Map([['n/eks', 1]]) },
+      first: { cluster: 'eks' },
+      second: { cluster: 'eks', job: 'other' },
+      says: 'cluster n/eks had 2 unfinished pods; its limit is 1',
+    },
+    {
+      of: 'any namespace',
+      limits: { maxConcurrencyPerNamespace: 1 },
+      second: { job: 'other' },
+      says: 'namespace n had 2 unfinished pods; its limit is 1',
+    },
+    {
+      of: 'one namespace',
+      limits: { maxConcurrencyPerNamespace: 9, namespaceLimits: new Map([['n', 1]]) },
+      second: { job: 'other' },
+      says: 'namespace n had 2 unfinished pods; its limit is 1',
+    },
+    {
+      of: 'everything',
+      limits: { maxConcurrency: 1 },
+      second: { in: 'm', job: 'other' },
+      says: 'the installation had 2 unfinished pods; its limit is 1',
+    },
+  ];
+  const invariant = 'unfinished pods never exceed a limit';
+  return crowds.flatMap(({ of, limits = {}, first = {}, second = {}, says }): readonly Row[] => {
+    const runs: readonly Happening<ProwJob>[] = [
+      [1, run('a', ended, first)],
+      [2, run('b', ended, second)],
+    ];
+    const [begins, ends, other]: readonly Happening<Pod>[] = [
+      [3, pod('a', 'a')],
+      [4, pod('a', 'a', 'Succeeded')],
+      [5, pod('b', 'b')],
+    ];
+    if (begins === undefined || ends === undefined || other === undefined) throw new Error('three happenings');
+    return [
+      { invariant, why: `of ${of}: the second pod comes before the first has ended`, limits, runs, pods: [begins, other, ends], says },
+      { invariant, why: `of ${of}: one after the other`, limits, runs, pods: [begins, ends, other] },
+    ];
+  });
+}
 const rows: readonly Row[] = [
   {
     invariant: 'a complete run never changes state or completionTime',
@@ -116,33 +184,7 @@ const rows: readonly Row[] = [
       [3, { ...run('a', ended), metadata: { ...run('a', ended).metadata, labels: { x: 'y' } } }],
     ],
   },
-  {
-    invariant: 'unfinished pods of a job never exceed its limit',
-    why: 'the second pod comes before the first has ended',
-    runs: [
-      [1, run('a', ended, one)],
-      [2, run('b', ended, one)],
-    ],
-    pods: [
-      [3, pod('a', 'a')],
-      [4, pod('b', 'b')],
-      [5, pod('a', 'a', 'Succeeded')],
-    ],
-    says: 'n/turns had 2 unfinished pods',
-  },
-  {
-    invariant: 'unfinished pods of a job never exceed its limit',
-    why: 'one after the other',
-    runs: [
-      [1, run('a', ended, one)],
-      [2, run('b', ended, one)],
-    ],
-    pods: [
-      [3, pod('a', 'a')],
-      [4, pod('a', 'a', 'Succeeded')],
-      [5, pod('b', 'b')],
-    ],
-  },
+  ...limitRows(),
   {
     invariant: 'waiting runs start by priority, then age, then uid',
     why: 'the lesser one takes the slot that both waited for',
@@ -304,6 +346,104 @@ const rows: readonly Row[] = [
     says: 'pod n/a was created when its run had ended',
   },
   {
+    invariant: 'unfinished pods never exceed a limit',
+    why: 'of two runs of one job each keeps to its own',
+    runs: [
+      [1, run('a', ended, one)],
+      [2, run('b', ended, { max_concurrency: 2 })],
+    ],
+    pods: [
+      [3, pod('a', 'a')],
+      [4, pod('b', 'b')],
+      [5, pod('a', 'a', 'Running', { deleting: true })],
+    ],
+  },
+  {
+    invariant: 'unfinished pods never exceed a limit',
+    why: 'a run without a limit counts for one that has one',
+    runs: [
+      [1, run('a', ended)],
+      [2, run('b', ended, one)],
+    ],
+    pods: [
+      [3, pod('a', 'a')],
+      [4, pod('b', 'b')],
+    ],
+    says: 'job n/turns had 2 unfinished pods; its limit is 1',
+  },
+  {
+    invariant: 'unfinished pods never exceed a limit',
+    why: 'nothing may start in a queue that nobody set up',
+    runs: [[1, run('a', ended, { job_queue_name: 'unheard-of' })]],
+    pods: [[2, pod('a', 'a')]],
+    says: 'queue unheard-of had 1 unfinished pods; its limit is 0',
+  },
+  {
+    invariant: 'unfinished pods never exceed a limit',
+    why: 'a queue below zero has no limit, and a pod that is gone does not count',
+    limits: { queueCapacities: new Map([['wide', -1]]), maxConcurrency: 2 },
+    runs: ['a', 'b', 'c'].map((name, at) => [at + 1, run(name, ended, { job_queue_name: 'wide' })] as const),
+    pods: [
+      [4, pod('a', 'a')],
+      [5, pod('b', 'b')],
+      [6, pod('a', 'a'), 'DELETED'],
+      [7, pod('c', 'c')],
+    ],
+  },
+  {
+    invariant: 'no pod starts for a run that is over',
+    why: 'a pod after a newer run has taken the place',
+    runs: [
+      [1, run('a', pending)],
+      [2, run('a', { state: 'aborted', superseded_by: 'b' })],
+    ],
+    pods: [[3, pod('a', 'a')]],
+    says: 'pod n/a was created when its run had ended',
+  },
+  {
+    invariant: 'what cannot be done says why',
+    why: 'a run that ended as an error without a word',
+    runs: [[1, run('a', { ...ended, state: 'error' })]],
+    says: 'n/a ended as error with reason ""',
+  },
+  {
+    invariant: 'what cannot be done says why',
+    why: 'a condition that is False without a message',
+    periodics: [
+      [
+        1,
+        schedule(created, {
+          conditions: [{ type: 'Ready', status: 'False', reason: 'Invalid', message: '', lastTransitionTime: created }],
+        }),
+      ],
+    ],
+    says: 'condition Ready of n/hourly is False',
+  },
+  {
+    invariant: 'what cannot be done says why',
+    why: 'a reason and a sentence',
+    runs: [[1, run('a', { ...ended, state: 'error', reason: 'InvalidSpec', description: 'The run cannot be started.' })]],
+  },
+  {
+    invariant: 'nothing is written again and again',
+    why: 'a run that has ended is written on and on',
+    runs: Array.from({ length: 20 }, (_, at) => [at + 1, run('a', { ...ended, description: `look ${at}` })] as const),
+    says: 'ProwJob n/a was written 19 times after its end',
+  },
+  {
+    invariant: 'nothing is written again and again',
+    why: 'two hands that take back what the other wrote',
+    periodics: Array.from({ length: 12 }, (_, at) => [at + 1, schedule(created, { consecutiveFailures: at % 2 })] as const),
+    says: 'Periodic n/hourly got the same status 6 times',
+  },
+  {
+    invariant: 'nothing is written again and again',
+    why: 'a run that waits is told its place, and others touch it',
+    runs: [3, 3, 3, 2, 2, 1].map(
+      (position, at) => [at + 1, run('a', { state: 'triggered', waiting: { reason: 'QueueFull', position } })] as const,
+    ),
+  },
+  {
     invariant: 'a build id is unique for each attempt',
     why: 'two runs with one id',
     runs: [
@@ -319,13 +459,13 @@ const rows: readonly Row[] = [
 ];
 
 describe('the invariants', () => {
-  it.each(rows)('$invariant: $why', ({ invariant, says, ...happened }) => {
+  it.each(rows)('$invariant: $why', ({ invariant, says, limits, ...happened }) => {
     const history: History = {
       runs: changes(happened.runs ?? []),
       pods: changes(happened.pods ?? []),
       periodics: changes(happened.periodics ?? []),
     };
-    const broken = invariants.get(invariant)?.(history, { deletedPods: new Set() });
+    const broken = invariants.get(invariant)?.(history, { deletedPods: new Set(), limits: { ...noLimits, ...limits } });
     if (says === undefined) expect(broken).toEqual([]);
     else expect(broken?.join('\n')).toContain(says);
   });
@@ -333,6 +473,15 @@ describe('the invariants', () => {
   it('are each seen broken by a row', () => {
     const shown = new Set(rows.filter(({ says }) => says !== undefined).map(({ invariant }) => invariant));
     expect([...invariants.keys()].filter((invariant) => !shown.has(invariant))).toEqual([]);
+  });
+
+  it('that are only asked at the end are some of them', () => {
+    expect([...askedAtTheEnd].filter((each) => !invariants.has(each))).toEqual([]);
+  });
+
+  it('say nothing of what is not over while things go on', () => {
+    const history: History = { runs: changes([[1, run('a', pending)]]), pods: [], periodics: [] };
+    expect(brokenInvariants(history, { deletedPods: new Set() }, 'throughout')).toEqual([]);
   });
 
   it('say which of them was broken', () => {

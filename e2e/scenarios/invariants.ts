@@ -12,12 +12,16 @@ import { isPodFinished } from '../../operator/jobs/podShape.ts';
 import { createdMsOf, isComplete } from '../../operator/jobs/runState.ts';
 import { compareRank, type StartRank } from '../../operator/jobs/startOrder.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
+import { noLimits, overTheLimits, type Limits } from './limitLedger.ts';
+import { rewritten } from './rewrites.ts';
 import { lostSlots } from './slotLedger.ts';
 import { byUid, lastStates, type Change, type History } from './history.ts';
 
 export interface Deeds {
   /** Uids of pods that the story itself deleted. */
   readonly deletedPods: ReadonlySet<string>;
+  /** What the settings allowed all the time. Absent: only the limits of jobs are known, because runs say them. */
+  readonly limits?: Limits;
 }
 
 type Invariant = (history: History, deeds: Deeds) => readonly string[];
@@ -25,7 +29,7 @@ type Invariant = (history: History, deeds: Deeds) => readonly string[];
 /** By the sentence that each stands for. */
 export const invariants: ReadonlyMap<string, Invariant> = new Map<string, Invariant>([
   ['a complete run never changes state or completionTime', changedAfterTheEnd],
-  ['unfinished pods of a job never exceed its limit', overTheLimit],
+  ['unfinished pods never exceed a limit', (history, { limits = noLimits }) => overTheLimits(history, limits)],
   ['waiting runs start by priority, then age, then uid', outOfOrder],
   ['every run comes to an end', endless],
   ['no deadline is overrun by more than a crash takes', overrun],
@@ -34,12 +38,19 @@ export const invariants: ReadonlyMap<string, Invariant> = new Map<string, Invari
   ['at most one run for each slot and each start by hand', startedTwice],
   ['every slot ends started, skipped or missed', lostSlots],
   ['no pod starts for a run that is over', startedTooLate],
+  ['what cannot be done says why', unexplained],
   ['a build id is unique for each attempt', buildIdsReused],
+  ['nothing is written again and again', rewritten],
 ]);
 
-/** What broke, with the invariant it broke. */
-export const brokenInvariants = (history: History, deeds: Deeds): readonly string[] =>
-  [...invariants].flatMap(([says, check]) => check(history, deeds).map((what) => `${says}: ${what}`));
+/** These ask what became of everything: while things go on they are not kept yet. All others hold at every instant. */
+export const askedAtTheEnd: ReadonlySet<string> = new Set(['every run comes to an end', 'every slot ends started, skipped or missed']);
+
+/** What broke, with the invariant it broke. `throughout`: while things go on, without what can only be asked at the end. */
+export const brokenInvariants = (history: History, deeds: Deeds, when: 'atTheEnd' | 'throughout' = 'atTheEnd'): readonly string[] =>
+  [...invariants]
+    .filter(([says]) => when === 'atTheEnd' || !askedAtTheEnd.has(says))
+    .flatMap(([says, check]) => check(history, deeds).map((what) => `${says}: ${what}`));
 
 const nameOf = ({ metadata }: ProwJob | Pod | Periodic): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
@@ -58,24 +69,6 @@ const said = ({ status }: ProwJob): string => `${status?.state ?? 'nothing'} at 
 
 const jobOf = (run: ProwJob): string => `${run.metadata.namespace ?? ''}/${run.spec.job}`;
 const runUidOf = (pod: Pod): string => pod.metadata.labels?.[label.runUid] ?? '';
-
-function overTheLimit({ runs, pods }: History): string[] {
-  const known = new Map(runs.map(({ object }) => [object.metadata.uid ?? '', object]));
-  const unfinished = new Map<string, Set<string>>();
-  const broken = new Set<string>();
-  for (const { type, object } of pods) {
-    const run = known.get(runUidOf(object));
-    const limit = run?.spec.max_concurrency ?? 0;
-    if (run === undefined || limit === 0) continue;
-    const job = jobOf(run);
-    const now = unfinished.get(job) ?? new Set<string>();
-    unfinished.set(job, now);
-    if (type === 'DELETED' || isPodFinished(object)) now.delete(object.metadata.uid ?? '');
-    else now.add(object.metadata.uid ?? '');
-    if (now.size > limit) broken.add(`${job} had ${now.size} unfinished pods; its limit is ${limit}`);
-  }
-  return [...broken];
-}
 
 interface Wait {
   readonly run: ProwJob;
@@ -207,13 +200,32 @@ function startedTwice({ runs }: History): string[] {
   return broken;
 }
 
+/** Over is a run that is complete, and one that a newer run superseded: its pod may still have to go, but none may come. */
 function startedTooLate({ runs, pods }: History): string[] {
-  const ends = new Map([...byUid(runs)].map(([uid, states]) => [uid, states.find(({ object }) => isComplete(object))?.version]));
+  const ends = new Map([...byUid(runs)].map(([uid, states]) => [uid, states.find(({ object }) => isOver(object))?.version]));
   return pods
     .filter(({ type }) => type === 'ADDED')
     .filter(({ object, version }) => version > (ends.get(runUidOf(object)) ?? version))
     .map(({ object }) => `pod ${nameOf(object)} was created when its run had ended`);
 }
+
+const isOver = (run: ProwJob): boolean => isComplete(run) || (run.status?.state === 'aborted' && run.status.superseded_by !== undefined);
+
+/** A run that did not succeed has a reason and words for a person, and so has every condition that is not as it should be. */
+function unexplained({ runs, periodics }: History): string[] {
+  const mute = lastStates(runs)
+    .filter((run) => isComplete(run) && run.status?.state !== 'success')
+    .filter(({ status }) => isBlank(status?.reason) || isBlank(status?.description))
+    .map((run) => `${nameOf(run)} ended as ${run.status?.state ?? ''} with reason "${run.status?.reason ?? ''}" and no explanation`);
+  const silent = [...lastStates(runs), ...lastStates(periodics)].flatMap((object) =>
+    (object.status?.conditions ?? [])
+      .filter(({ status, reason, message }) => status === 'False' && (isBlank(reason) || isBlank(message)))
+      .map(({ type }) => `condition ${type} of ${nameOf(object)} is False and does not say why`),
+  );
+  return [...mute, ...silent];
+}
+
+const isBlank = (text: string | undefined): boolean => text === undefined || text === '';
 
 function buildIdsReused({ runs, pods }: History): string[] {
   const attemptOf = new Map<string, string>();

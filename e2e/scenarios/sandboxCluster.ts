@@ -43,8 +43,8 @@ export async function installBeside(kubeconfig: string, options: InstallOptions)
   return new ProcessInstallation('cluster, operator as a process', kubeconfig, options);
 }
 
-/** Creates what is not there, and waits until the API serves it. */
-async function installCrds(client: KubeClient): Promise<void> {
+/** Creates the kinds that are not there, and waits until the API serves it. */
+export async function installCrds(client: KubeClient): Promise<void> {
   for (const file of readdirSync(generated).filter((name) => name.endsWith('.yaml'))) {
     const crd = parse(readFileSync(path.join(generated, file), 'utf8')) as KubeObject;
     await client.create(definitions, crd).catch((error: unknown) => {

@@ -1,5 +1,8 @@
 /** The operator's settings in stories: as a user would write them in the file, with lives short enough to be watched. */
+import { stringify } from 'yaml';
+import { loadSettings } from '../../operator/config/loadSettings.ts';
 import type { SettingsFile } from '../../operator/config/settings.ts';
+import type { Limits } from './limitLedger.ts';
 import { targetName } from './target.ts';
 
 /** A file of stories changes what it is about; the rest is the same for all. */
@@ -15,3 +18,6 @@ export function storySettings(own: SettingsFile = {}): SettingsFile {
     logging: { level: 'info', format: 'json' },
   };
 }
+
+/** The limits that these settings set. */
+export const limitsOf = (settings: SettingsFile): Limits => loadSettings(stringify(settings), 'settings').prowJobs;

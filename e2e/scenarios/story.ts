@@ -18,9 +18,10 @@ import { messageOf } from '../../operator/runtime/errors.ts';
 import { historyOf, lastStates, Recorder } from './history.ts';
 import { leaderOf, type Installation } from './installation.ts';
 import { brokenInvariants } from './invariants.ts';
+import type { Limits } from './limitLedger.ts';
 import { prowJob } from './manifests.ts';
 import { Scene } from './scene.ts';
-import { storySettings } from './settings.ts';
+import { limitsOf, storySettings } from './settings.ts';
 import { install, targetName } from './target.ts';
 
 export type Story = (says: string, play: (scene: Scene) => Promise<void>) => void;
@@ -43,12 +44,14 @@ const installTimeoutMs = 180_000;
 export const uniqueName = (prefix: string): string => `${prefix}-${randomBytes(4).toString('hex')}`;
 
 export function stories(about: string, stage: Stage, tell: (story: Story) => void): void {
+  const settings = storySettings(stage.settings);
+  const limits = limitsOf(settings);
   describe.skipIf(stage.skip === true)(`${about} (${targetName()})`, { concurrent: stage.alone !== true }, () => {
     let installation: Installation;
     let recorder: Recorder;
     const undo: (() => Promise<void>)[] = [];
     beforeAll(async () => {
-      installation = await install({ settings: storySettings(stage.settings), replicas: stage.replicas ?? 1 });
+      installation = await install({ settings, replicas: stage.replicas ?? 1 });
       undo.push(() => installation.close());
       recorder = new Recorder(installation.client);
       undo.push(() => recorder.close());
@@ -62,17 +65,17 @@ export function stories(about: string, stage: Stage, tell: (story: Story) => voi
       for (const step of undo.toReversed()) await step();
     }, installTimeoutMs);
     tell((says, play) => {
-      it(says, async () => playStory(new Scene(installation, recorder, uniqueName('story')), play), storyTimeoutMs);
+      it(says, async () => playStory(new Scene(installation, recorder, uniqueName('story')), limits, play), storyTimeoutMs);
     });
   });
 }
 
-async function playStory(scene: Scene, play: (scene: Scene) => Promise<void>): Promise<void> {
+async function playStory(scene: Scene, limits: Limits, play: (scene: Scene) => Promise<void>): Promise<void> {
   try {
     await scene.addNamespace(scene.namespace);
     await play(scene);
     await settle(scene);
-    const broken = brokenInvariants(historyOf(scene.recorder, scene.namespaces), scene);
+    const broken = brokenInvariants(historyOf(scene.recorder, scene.namespaces), { deletedPods: scene.deletedPods, limits });
     if (broken.length > 0) throw new Error(`the story went well, but:\n${broken.join('\n')}`);
     await staysAsItIs(scene);
   } catch (error) {
