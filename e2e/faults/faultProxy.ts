@@ -7,8 +7,8 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, createServer, request, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import { PooledKubeConfig } from '../../operator/kube/kubeConfig.ts';
+import { realClock, type Clock } from '../../operator/runtime/clock.ts';
 import { kubeconfigText } from '../../sandbox/kubeconfigFile.ts';
 import { createAuthority, type Authority } from '../../sandbox/tls.ts';
 import { isWatch, sendStatus, type Fault, type Rule, type Seen, type StreamFault } from './faults.ts';
@@ -45,6 +45,8 @@ export interface FaultProxyOptions {
   readonly keepLists?: number;
   /** Requests that `seen` remembers. Default: all of them. */
   readonly remember?: number;
+  /** Delays and silences are in its time. Default: real time. */
+  readonly clock?: Pick<Clock, 'after'>;
 }
 
 /** A list, whole in one page, as it was answered. */
@@ -71,6 +73,7 @@ export class FaultProxy {
   readonly #agent: Agent;
   readonly #keepLists: number;
   readonly #remember: number;
+  readonly #clock: Pick<Clock, 'after'>;
   /** How often each request was asked; those that share a place share the count, so that it stays small. */
   readonly #turns = new Uint32Array(turnPlaces);
   readonly #lists = new Map<string, KeptAnswer[]>();
@@ -83,14 +86,19 @@ export class FaultProxy {
   #port = 0;
   #underWay = 0;
   #mostUnderWay = 0;
+  #heldBack = 0;
 
-  private constructor({ backend, seed = 1, keepLists = 0, remember = Infinity }: FaultProxyOptions, authority: Authority) {
+  private constructor(
+    { backend, seed = 1, keepLists = 0, remember = Infinity, clock = realClock }: FaultProxyOptions,
+    authority: Authority,
+  ) {
     const { certPem: cert, keyPem: key } = backend;
     this.#backend = backend;
     this.#authority = authority;
     this.#seed = seed;
     this.#keepLists = keepLists;
     this.#remember = remember;
+    this.#clock = clock;
     this.#agent = new Agent({ ca: backend.caPem, keepAlive: true, ...(cert === undefined ? {} : { cert, key }) });
   }
 
@@ -126,9 +134,9 @@ export class FaultProxy {
     this.#afflicted.clear();
   }
 
-  /** Short requests that are under way now, those that are kept silent too. */
+  /** Short requests that are under way now, without those that a fault keeps waiting. */
   get underWay(): number {
-    return this.#underWay;
+    return this.#underWay - this.#heldBack;
   }
 
   /** Short requests that were under way at once, at most, since this was last asked. */
@@ -157,7 +165,7 @@ export class FaultProxy {
   async listen(): Promise<void> {
     if (this.#server !== undefined) return;
     const { certPem, keyPem } = this.#authority.server;
-    const server = createServer({ cert: certPem, key: keyPem }, (incoming, outgoing) => void this.#serve(incoming, outgoing));
+    const server = createServer({ cert: certPem, key: keyPem }, (incoming, outgoing) => this.#serve(incoming, outgoing));
     server.on('secureConnection', (socket) => this.#keep(socket));
     server.on('tlsClientError', () => undefined);
     await new Promise<void>((resolve, reject) => {
@@ -179,7 +187,7 @@ export class FaultProxy {
     socket.on('close', () => this.#sockets.delete(socket));
   }
 
-  async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  #serve(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const { method = 'GET', url = '/' } = incoming;
     const seen = { method, url };
     this.seen.push(seen);
@@ -192,7 +200,7 @@ export class FaultProxy {
     const random = this.#chanceOf(seen);
     const fault = this.#rules.find(({ matches, probability = 1 }) => (matches?.(seen) ?? true) && random() < probability)?.fault;
     if (fault === undefined) this.#forward(incoming, outgoing);
-    else await this.#misbehave(fault, { incoming, outgoing, seen, random });
+    else this.#misbehave(fault, { incoming, outgoing, seen, random });
   }
 
   /** Numbers that depend on the seed, on the request and on how often it came, and not on what came beside it. */
@@ -206,19 +214,18 @@ export class FaultProxy {
   }
 
   /** Faults that keep the request from the backend; the others let it through. */
-  async #misbehave(fault: Fault, exchange: Exchange): Promise<void> {
+  #misbehave(fault: Fault, exchange: Exchange): void {
     const { incoming, outgoing } = exchange;
     switch (fault.kind) {
       case 'reset':
         incoming.socket.destroy();
         return;
       case 'delay':
-        await pause(fault.delayMs, undefined, { ref: false });
-        if (!outgoing.destroyed) this.#forward(incoming, outgoing);
+        this.#holdBack(outgoing, fault.delayMs, () => this.#forward(incoming, outgoing));
         return;
       case 'silence':
         incoming.resume();
-        this.#keepSilent(outgoing);
+        this.#keepSilent(outgoing, fault.forMs);
         return;
       case 'status':
         incoming.resume();
@@ -246,13 +253,11 @@ export class FaultProxy {
       case 'resetAfter':
         return whenComplete(() => incoming.socket.destroy());
       case 'silenceAfter':
-        return whenComplete((outgoing) => this.#keepSilent(outgoing));
+        return whenComplete((outgoing) => this.#keepSilent(outgoing, fault.forMs));
       case 'statusAfter':
         return whenComplete((outgoing) => sendStatus(outgoing, fault.code));
       case 'slowAnswer':
-        return (answer, outgoing) => {
-          setTimeout(() => passOn(answer, outgoing), fault.delayMs).unref();
-        };
+        return (answer, outgoing) => this.#holdBack(outgoing, fault.delayMs, () => passOn(answer, outgoing));
       case 'halfAnswer':
         return breakHalfWay;
       case 'stream':
@@ -268,7 +273,7 @@ export class FaultProxy {
       }
       outgoing.writeHead(200, answer.headers);
       outgoing.flushHeaders();
-      this.#afflict(new MangledStream(answer, outgoing, fault, random), outgoing);
+      this.#afflict(new MangledStream(answer, { outgoing, fault, random, clock: this.#clock }), outgoing);
     };
   }
 
@@ -277,8 +282,27 @@ export class FaultProxy {
     outgoing.on('close', () => this.#afflicted.delete(sufferer));
   }
 
-  #keepSilent(outgoing: ServerResponse): void {
-    this.#afflict({ heal: () => outgoing.destroy() }, outgoing);
+  #keepSilent(outgoing: ServerResponse, forMs: number | undefined): void {
+    this.#holdBack(outgoing, forMs, () => outgoing.destroy());
+  }
+
+  /** Lets the exchange wait for so long, or until the proxy is healed; then goes on with it, if anybody still waits for it. */
+  #holdBack(outgoing: ServerResponse, forMs: number | undefined, goOn: () => void): void {
+    if (outgoing.destroyed) return;
+    this.#heldBack += 1;
+    let isHeld = true;
+    const letGo = (): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#heldBack -= 1;
+      timer?.cancel();
+      this.#afflicted.delete(sufferer);
+      if (!outgoing.destroyed) goOn();
+    };
+    const sufferer = { heal: letGo };
+    const timer = forMs === undefined ? undefined : this.#clock.after(forMs, letGo);
+    this.#afflict(sufferer, outgoing);
+    outgoing.on('close', letGo);
   }
 
   /** The answer of this list that was given so many answers ago, or the oldest that is kept; the first is always true. */

@@ -43,10 +43,10 @@ export type Fault =
   | { readonly kind: 'delay'; readonly delayMs: number }
   /** It is done at once; the answer comes so much later. */
   | { readonly kind: 'slowAnswer'; readonly delayMs: number }
-  /** The connection stays open and nothing comes. Nothing was done. */
-  | { readonly kind: 'silence' }
-  /** Everything was done; the connection stays open and no answer comes. */
-  | { readonly kind: 'silenceAfter' }
+  /** The connection stays open and nothing comes. Nothing was done. It breaks after so much time, or when the proxy is healed. */
+  | { readonly kind: 'silence'; readonly forMs?: number }
+  /** The same, but everything was done. */
+  | { readonly kind: 'silenceAfter'; readonly forMs?: number }
   | { readonly kind: 'status'; readonly code: number; readonly retryAfterSeconds?: number }
   /** Everything was done, and the answer says that it failed: a gateway that lost patience. */
   | { readonly kind: 'statusAfter'; readonly code: number }

@@ -1,29 +1,40 @@
 /** A watch on its way from the API server to the client, with a fault in between: bytes to lines, lines through the mangler, and out again. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LineSplitter } from '../../operator/kube/watchStream.ts';
+import type { Clock, Timer } from '../../operator/runtime/clock.ts';
 import type { StreamFault } from './faults.ts';
 import { WatchMangler, type Mangled } from './watchMangler.ts';
 
 /** Lines that wait for later ones go on after so much silence. */
 const flushAfterMs = 20;
 
+export interface MangledStreamOptions {
+  readonly outgoing: ServerResponse;
+  readonly fault: StreamFault;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly clock: Pick<Clock, 'after'>;
+}
+
 export class MangledStream {
   readonly #outgoing: ServerResponse;
+  readonly #clock: Pick<Clock, 'after'>;
   readonly #splitter = new LineSplitter();
   #mangler: WatchMangler | undefined;
   #isStalled = false;
-  #flushing: NodeJS.Timeout | undefined;
+  #flushing: Timer | undefined;
 
   /** The headers have been sent; `answer` has only its body left. */
-  constructor(answer: IncomingMessage, outgoing: ServerResponse, fault: StreamFault, random: () => number) {
+  constructor(answer: IncomingMessage, { outgoing, fault, random, clock }: MangledStreamOptions) {
     this.#outgoing = outgoing;
+    this.#clock = clock;
     const mangler = new WatchMangler(fault, random);
     this.#mangler = mangler;
     this.#send(mangler.begin());
     answer.on('data', (chunk: Buffer) => this.#take(chunk));
     answer.on('end', () => this.#end());
     outgoing.on('close', () => {
-      clearTimeout(this.#flushing);
+      this.#flushing?.cancel();
       answer.destroy();
     });
   }
@@ -40,8 +51,9 @@ export class MangledStream {
     for (const line of this.#splitter.push(chunk)) {
       if (!this.#send(this.#mangler?.push(line) ?? { send: [line] })) return;
     }
-    clearTimeout(this.#flushing);
-    if (this.#mangler?.needsFlush === true) this.#flushing = setTimeout(() => this.#write(this.#mangler?.flush() ?? []), flushAfterMs);
+    this.#flushing?.cancel();
+    if (this.#mangler?.needsFlush === true)
+      this.#flushing = this.#clock.after(flushAfterMs, () => this.#write(this.#mangler?.flush() ?? []));
   }
 
   /** False: nothing more may follow. */

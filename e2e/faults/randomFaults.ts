@@ -40,15 +40,17 @@ const stream = (name: string, from: FaultKind['from'], make: (dice: Dice) => Str
   make: (dice) => ({ kind: 'stream', stream: make(dice) }),
 });
 
-/** Delays and silences are in real time, not in that of the cluster. */
+/** A silence ends with a broken connection after so long: less than the operator's own patience, so that a run of faults is short. */
+const patienceMs = 5_000;
+
 export const faultKinds: readonly FaultKind[] = [
   request('reset before the request is done', 'any', 0.4, () => ({ kind: 'reset' })),
   request('reset after the request was done', 'write', 0.5, () => ({ kind: 'resetAfter' })),
-  request('delay of a request', 'any', 0.5, (dice) => ({ kind: 'delay', delayMs: dice.between(1, 30) })),
-  request('delay of an answer', 'write', 0.5, (dice) => ({ kind: 'slowAnswer', delayMs: dice.between(1, 30) })),
-  request('time-out before a write was applied', 'write', 0.2, () => ({ kind: 'silence' })),
-  request('time-out after a write was applied', 'write', 0.2, () => ({ kind: 'silenceAfter' })),
-  request('time-out of a read', 'read', 0.3, () => ({ kind: 'silence' })),
+  request('delay of a request', 'any', 0.5, (dice) => ({ kind: 'delay', delayMs: dice.between(1, 16) * 250 })),
+  request('delay of an answer', 'write', 0.5, (dice) => ({ kind: 'slowAnswer', delayMs: dice.between(1, 16) * 250 })),
+  request('time-out before a write was applied', 'write', 0.2, () => ({ kind: 'silence', forMs: patienceMs })),
+  request('time-out after a write was applied', 'write', 0.2, () => ({ kind: 'silenceAfter', forMs: patienceMs })),
+  request('time-out of a read', 'read', 0.3, () => ({ kind: 'silence', forMs: patienceMs })),
   request('409 to a write', 'write', 0.4, () => ({ kind: 'status', code: 409 })),
   request('410 to a list or a watch', 'look', 0.3, () => ({ kind: 'status', code: 410 })),
   request('429 with Retry-After', 'any', 0.3, () => ({ kind: 'status', code: 429, retryAfterSeconds: 1 })),
