@@ -9,7 +9,7 @@
 import type { Lease } from '../kube/builtin.ts';
 import { leases } from '../kube/builtin.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
-import type { ObjectKey } from '../kube/objects.ts';
+import type { ObjectKey, ObjectMeta } from '../kube/objects.ts';
 import { formatKey } from '../kube/objects.ts';
 import type { ResourceType } from '../kube/resource.ts';
 import { apiVersionOf } from '../kube/resource.ts';
@@ -32,6 +32,19 @@ export interface LeaseClient {
   replace(type: ResourceType<Lease>, object: Lease, options?: LeaseCallOptions): Promise<Lease>;
 }
 
+/**
+ * Several processes that hold one lease together, under one identity. Each renews it for itself, so each knows by its own clock until
+ * when nobody outside the party can have it. What they tell each other is in the lease's metadata, so it changes with the lease in one step.
+ */
+export interface LeaseParty {
+  /** Called with every state of the lease that was read or written. */
+  saw(lease: Lease): void;
+  /** The metadata of a claim. `isTakeOver`: another had the lease, or nobody; so nobody of the party may write just now. */
+  sign(metadata: ObjectMeta, isTakeOver: boolean): ObjectMeta;
+  /** The metadata without this process, and whether nobody else is named in them: then the lease is released. */
+  leave(metadata: ObjectMeta): { readonly metadata: ObjectMeta; readonly isLast: boolean };
+}
+
 export interface LeaderElectorOptions {
   readonly client: LeaseClient;
   readonly lease: ObjectKey;
@@ -46,6 +59,10 @@ export interface LeaderElectorOptions {
    * a crash is made good within the lease duration and about a third of this.
    */
   readonly retryPeriodMs?: number;
+  /** The identity is that of a party, which this process joins. */
+  readonly party?: LeaseParty;
+  /** Whether the holder is known for certain to write no more, so that its lease need not be seen to expire. */
+  readonly isGone?: (holder: string, signal: AbortSignal) => Promise<boolean>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics?: Metrics;
@@ -77,6 +94,8 @@ export class LeaderElector {
   #historyLost: HistoryLostError | undefined;
   /** Monotonic time before the last successful renewal was sent: the others count from later than this. */
   #renewedAtMs = Number.NEGATIVE_INFINITY;
+  /** Ends the pause between two renewals. */
+  #hurry: () => void = () => undefined;
 
   constructor(options: LeaderElectorOptions) {
     this.#options = options;
@@ -128,16 +147,25 @@ export class LeaderElector {
    * retried.
    */
   async acquire(signal: AbortSignal): Promise<void> {
-    try {
-      await this.#campaign(signal);
-    } catch (error) {
-      // The write that made us leader may have arrived although the process was told to stop meanwhile.
-      if (this.holder === this.identity) await this.#release();
-      throw error;
-    }
-    this.#leading = true;
-    this.#master?.set({ name: this.#options.lease.name }, 1);
-    this.#logger.info('This replica leads');
+    await this.#orGiveBack(() => this.#campaign(signal));
+    this.#begin();
+  }
+
+  /** One try: true when this process leads. Rejects as acquire does; other errors are logged, and the answer is false. */
+  async tryAcquire(signal: AbortSignal): Promise<boolean> {
+    const won = await this.#orGiveBack(async () => {
+      const isOurs = await this.#try(signal);
+      if (this.#historyLost !== undefined) throw this.#historyLost;
+      signal.throwIfAborted();
+      return isOurs;
+    });
+    if (won) this.#begin();
+    return won;
+  }
+
+  /** Renews at once, when the party has something to tell. */
+  renewNow(): void {
+    this.#hurry();
   }
 
   /**
@@ -145,9 +173,8 @@ export class LeaderElector {
    * renew deadline). Call after `acquire`. Never rejects.
    */
   async hold(release: AbortSignal): Promise<LeadershipEnd> {
-    do {
-      await sleep(this.#clock, this.#retryMs, release).catch(() => undefined);
-    } while (await this.#renewInTime(release));
+    do await this.#pause(release);
+    while (await this.#renewInTime(release));
     if (release.aborted && this.mayWrite()) {
       this.#end();
       await this.#release();
@@ -157,6 +184,34 @@ export class LeaderElector {
     if (this.#historyLost !== undefined) this.#logger.error('The lease is given up', { error: this.#historyLost.message });
     else this.#logger.error('The lease is lost: it could not be renewed in time, or another replica has it', { holder: this.holder });
     return 'lost';
+  }
+
+  /** The write that made us leader may have arrived although the process was told to stop meanwhile. */
+  async #orGiveBack<V>(work: () => Promise<V>): Promise<V> {
+    try {
+      return await work();
+    } catch (error) {
+      if (this.holder === this.identity) await this.#release();
+      throw error;
+    }
+  }
+
+  #begin(): void {
+    this.#leading = true;
+    this.#master?.set({ name: this.#options.lease.name }, 1);
+    this.#logger.info('This replica leads');
+  }
+
+  /** Until the next renewal. Members of a party keep out of step, or one of them would lose the race for the same write each time. */
+  async #pause(release: AbortSignal): Promise<void> {
+    const pauseMs = this.#options.party === undefined ? this.#retryMs : this.#retryMs * (0.5 + 0.5 * this.#random());
+    const hurried = new Promise<void>((resolve) => {
+      this.#hurry = resolve;
+    });
+    const done = new AbortController();
+    const slept = sleep(this.#clock, pauseMs, AbortSignal.any([release, done.signal])).catch(() => undefined);
+    await Promise.race([slept, hurried]);
+    done.abort();
   }
 
   async #campaign(signal: AbortSignal): Promise<void> {
@@ -191,9 +246,14 @@ export class LeaderElector {
       if (await this.#tryWithin(leftMs)) return true;
       if (this.holder !== this.identity || this.#historyLost !== undefined) return false;
       const leftAfterMs = this.#renewedAtMs + this.#deadlineMs - this.#clock.monotonic();
-      await sleep(this.#clock, Math.min(this.#retryMs, Math.max(0, leftAfterMs)), release).catch(() => undefined);
+      await sleep(this.#clock, Math.min(this.#afterFailureMs(), Math.max(0, leftAfterMs)), release).catch(() => undefined);
     }
     return false;
+  }
+
+  /** In a party the usual failure is that another member was quicker. */
+  #afterFailureMs(): number {
+    return this.#options.party === undefined ? this.#retryMs : this.#retryMs * (0.1 + 0.2 * this.#random());
   }
 
   /** One try that ends at the deadline even if the client does not. */
@@ -216,7 +276,8 @@ export class LeaderElector {
     try {
       const current = await this.#options.client.get(leases, this.#options.lease, call);
       this.#observe(current);
-      if (this.#historyLost !== undefined || !this.#isFree(current)) return false;
+      if (this.#historyLost !== undefined) return false;
+      if (!this.#isFree(current) && !(await this.#isAbandoned(current, signal))) return false;
       return await this.#write(signal, (nowMs) => this.#options.client.replace(leases, this.#claim(current, nowMs), call));
     } catch (error) {
       if (signal.aborted) return this.#leading ? false : Promise.reject(signal.reason as Error);
@@ -247,6 +308,11 @@ export class LeaderElector {
     return true;
   }
 
+  /** The write that follows is conditional on the version that was read: a holder that has come back since makes it fail. */
+  async #isAbandoned({ spec }: Lease, signal: AbortSignal): Promise<boolean> {
+    return (await this.#options.isGone?.(spec?.holderIdentity ?? '', signal)) === true;
+  }
+
   #log(error: unknown): void {
     const usual = isConflict(error) || isAlreadyExists(error);
     if (usual) this.#logger.debug('Another replica wrote the lease first', { error: messageOf(error) });
@@ -260,6 +326,7 @@ export class LeaderElector {
     }
     if (!sameRecord(this.#observed, lease)) this.#observedAtMs = this.#clock.monotonic();
     this.#observed = lease;
+    this.#options.party?.saw(lease);
     this.#transitions?.set({ name: this.#options.lease.name }, lease.spec?.leaseTransitions ?? 0);
   }
 
@@ -279,10 +346,11 @@ export class LeaderElector {
     const now = formatMicroTime(nowMs);
     const mine = current?.spec?.holderIdentity === this.identity;
     const { namespace, name } = this.#options.lease;
+    const metadata = current?.metadata ?? { namespace, name };
     return {
       apiVersion: apiVersionOf(leases),
       kind: leases.kind,
-      metadata: current?.metadata ?? { namespace, name },
+      metadata: this.#options.party?.sign(metadata, current !== undefined && !mine) ?? metadata,
       spec: {
         ...current?.spec,
         holderIdentity: this.identity,
@@ -296,22 +364,32 @@ export class LeaderElector {
 
   /** Empties the lease so that the next replica need not wait. Failing is harmless: they wait the lease duration. */
   async #release(): Promise<void> {
+    const { party, client, lease } = this.#options;
     const observed = this.#observed;
     if (observed?.spec?.holderIdentity !== this.identity) return;
+    try {
+      // Others of the party renew it all the time: the state of the last renewal is hardly ever the present one.
+      const current = party === undefined ? observed : await client.get(leases, lease, { timeoutMs: 2_000 });
+      this.#observe(await client.replace(leases, this.#withoutUs(current), { timeoutMs: 2_000 }));
+      this.#logger.info('The lease is released');
+    } catch (error) {
+      this.#logger.warn('The lease could not be released; the next leader waits until it expires', { error: messageOf(error) });
+    }
+  }
+
+  #withoutUs(current: Lease): Lease {
+    const left = this.#options.party?.leave(current.metadata);
+    const remains = left === undefined ? current : { ...current, metadata: left.metadata };
+    if (left?.isLast === false || current.spec?.holderIdentity !== this.identity) return remains;
     const now = formatMicroTime(this.#clock.now());
     const spec = {
       holderIdentity: '',
       leaseDurationSeconds: 1,
       acquireTime: now,
       renewTime: now,
-      leaseTransitions: observed.spec.leaseTransitions ?? 0,
+      leaseTransitions: current.spec.leaseTransitions ?? 0,
     };
-    try {
-      this.#observe(await this.#options.client.replace(leases, { ...observed, spec }, { timeoutMs: 2_000 }));
-      this.#logger.info('The lease is released');
-    } catch (error) {
-      this.#logger.warn('The lease could not be released; the next leader waits until it expires', { error: messageOf(error) });
-    }
+    return { ...remains, spec };
   }
 
   #random(): number {

@@ -32,7 +32,9 @@ export function assignShards(count: number, members: readonly ShardMember[]): Re
   }
   for (let shard = 0; shard < count; shard++) {
     if (assigned.has(shard)) continue;
-    const [taker] = [...rooms].filter(([, room]) => room > 0).toSorted(([a], [b]) => affinity(b, shard) - affinity(a, shard) || (a < b ? -1 : 1));
+    const [taker] = [...rooms]
+      .filter(([, room]) => room > 0)
+      .toSorted(([a], [b]) => affinity(b, shard) - affinity(a, shard) || (a < b ? -1 : 1));
     if (taker === undefined) continue;
     assigned.set(shard, taker[0]);
     rooms.set(taker[0], taker[1] - 1);

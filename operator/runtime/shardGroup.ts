@@ -42,6 +42,7 @@ export class ShardGroup implements LeaseParty {
   readonly #elector: LeaderElector;
   readonly #durationMs: number;
   readonly #others = new Map<string, Known>();
+  readonly #lost = Promise.withResolvers<'lost'>();
   #beat = 0;
   #isLeaving = false;
   #isFounder = false;
@@ -68,8 +69,15 @@ export class ShardGroup implements LeaseParty {
   }
 
   /** Stays a member until `release` aborts or the lease is lost. Call after `join`. Never rejects. */
-  hold(release: AbortSignal): Promise<LeadershipEnd> {
-    return this.#elector.hold(release);
+  async hold(release: AbortSignal): Promise<LeadershipEnd> {
+    const end = await this.#elector.hold(release);
+    if (end === 'lost') this.#lost.resolve(end);
+    return end;
+  }
+
+  /** Resolves when the lease of the group is lost; otherwise never. */
+  get lost(): Promise<'lost'> {
+    return this.#lost.promise;
   }
 
   /** Those among whom the shards are divided, this process included unless it is leaving. */
@@ -81,7 +89,7 @@ export class ShardGroup implements LeaseParty {
     ];
   }
 
-  /** Whether this member has a shard. */
+  /** Whether a member that is alive says that it leads this shard. */
   isHeldByOther(shard: number): boolean {
     return [...this.#others.values()].some((known) => known.isListed && !this.#isExpired(known) && known.entry[2].includes(shard));
   }
@@ -172,7 +180,11 @@ function isEntry(value: unknown): value is Entry {
   if (!Array.isArray(value)) return false;
   const [id, beat, shards, isLeaving] = value as readonly unknown[];
   return (
-    typeof id === 'string' && typeof beat === 'number' && Array.isArray(shards) && shards.every(Number.isInteger) && typeof isLeaving === 'boolean'
+    typeof id === 'string' &&
+    typeof beat === 'number' &&
+    Array.isArray(shards) &&
+    shards.every(Number.isInteger) &&
+    typeof isLeaving === 'boolean'
   );
 }
 
