@@ -39,14 +39,7 @@ export const definitions: ResourceType = {
   namespaced: false,
 };
 
-export const ownTypes: readonly ResourceType[] = [
-  prowJobs,
-  periodics,
-  periodicSets,
-  periodicBackfills,
-  pluginConfigs,
-  buildClusters,
-] as unknown as readonly ResourceType[];
+export const ownTypes: readonly ResourceType[] = [prowJobs, periodics, periodicSets, periodicBackfills, pluginConfigs, buildClusters];
 
 const generated = path.resolve(import.meta.dirname, '../../crds/generated');
 
@@ -190,7 +183,7 @@ export class Arena {
       if (!isAlreadyExists(error)) throw error;
     });
     for (let count = 0; count < writes; count += 1) {
-      this.#sandbox.api.update(configMaps as unknown as ResourceType, key, (map) => ({ ...map, data: { count: String(count) } }));
+      this.#sandbox.api.update(configMaps, key, (map) => ({ ...map, data: { count: String(count) } }));
     }
   }
 

@@ -58,7 +58,7 @@ async function lastAct(before: { readonly completionTime?: string | undefined })
 }
 
 const saidRestored = ({ logger }: Running): boolean =>
-  logger.lines.some(({ level, message, fields }) => level !== 'debug' && /older state/.test(`${message} ${String(fields.error)}`));
+  logger.lines.some(({ level, message, fields }) => level !== 'debug' && `${message} ${String(fields.error)}`.includes('older state'));
 
 describe('an API server that is restored from an older state', () => {
   it(
