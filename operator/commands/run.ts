@@ -7,12 +7,15 @@ import { SettingsError, defaultSettings } from '../config/loadSettings.ts';
 import type { Settings } from '../config/settings.ts';
 import { SettingsWatcher } from '../config/settingsWatcher.ts';
 import { KubeConfigError, PooledKubeConfig } from '../kube/kubeConfig.ts';
+import { UndiciTransport, type Exchange, type TransportOptions } from '../kube/transport.ts';
 import { realClock } from '../runtime/clock.ts';
 import { asError, messageOf } from '../runtime/errors.ts';
 import { ProwOperator } from '../runtime/host.ts';
+import { giveBackWhenIdle } from '../runtime/idleMemory.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createLogger, logLevels, type LogLevel } from '../runtime/logging.ts';
 import type { OperatorKit } from '../runtime/operatorKit.ts';
+import { ServerClock } from '../runtime/serverClock.ts';
 import { version } from '../version.ts';
 import { setUpControllers } from './controllers.ts';
 import { processMetrics } from './processMetrics.ts';
@@ -65,9 +68,12 @@ async function operate({ options, logger, config, source }: Operation): Promise<
   const metrics = processMetrics({ version, areSettingsHealthy: source.isHealthy });
   const { leaderElection, server } = source.current();
   const { enabled, namespace = config.namespace ?? 'default', name, ...timing } = leaderElection;
+  const clock = new ServerClock(realClock, logger);
   const operator = new ProwOperator({
     name: 'prow-operator',
     config,
+    clock,
+    connect: (access, settings) => new UndiciTransport(access, access === config ? listening(clock, settings) : settings),
     logger,
     metrics,
     health: { host: server.host, port: server.port },
@@ -84,11 +90,21 @@ async function operate({ options, logger, config, source }: Operation): Promise<
   }
 }
 
+/** The clock hears what the API server answers; other clusters have clocks of their own. */
+function listening(clock: ServerClock, settings: TransportOptions): TransportOptions {
+  const observe = (exchange: Exchange): void => {
+    settings.observe?.(exchange);
+    clock.heard(exchange);
+  };
+  return { ...settings, observe };
+}
+
 function setUp(kit: OperatorKit, options: RunOptions, source: SettingsSource): void {
   const { namespace } = options;
   const wired = setUpControllers(kit, { settings: source.current, ...(namespace === undefined ? {} : { namespace }) });
   source.changed(wired.settingsChanged);
   kit.manager.addService({ name: 'settings', run: source.follow });
+  kit.manager.addService({ name: 'idle memory', run: (signal) => giveBackWhenIdle({ clock: kit.clock }, signal) });
 }
 
 interface SettingsSource {
