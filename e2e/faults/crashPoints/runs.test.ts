@@ -1,0 +1,4 @@
+import { crashTests } from './drive.ts';
+import { runScenarios } from './runScenarios.ts';
+
+crashTests(runScenarios);
