@@ -24,7 +24,7 @@ export interface MemoryUser {
 }
 
 /** How long it must have been quiet, and how often it is looked at. */
-export const quietMs = 20_000;
+export const quietMs = 10_000;
 /** Busier than that is not quiet. */
 export const quietShare = 0.05;
 /** So much more than after the last collection is worth another one. */

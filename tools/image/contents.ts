@@ -24,6 +24,22 @@ export const user = '65532:65532';
 const appDir = 'app';
 const [uid = '', gid = ''] = user.split(':');
 
+/**
+ * Flags of Node that every start of the operator should have. V8 lets the space for new objects grow to 134 MB when there is much to do; a
+ * twelfth of that is collected more often, and takes no longer in all.
+ */
+export const nodeFlags = ['--enable-source-maps', '--max-semi-space-size=8'] as const;
+
+/**
+ * For the C library, which otherwise keeps what was large once: a page of a list is 2 MB, comes in hundreds of pieces, and after a hundred
+ * pages of garbage 100 MB stay that nobody uses.
+ */
+export const allocatorEnvironment = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+} as const;
+
 /** How a container of the image starts. */
 export function settingsOf(names: readonly string[], version: string): ImageSettings {
   return {
@@ -31,8 +47,13 @@ export function settingsOf(names: readonly string[], version: string): ImageSett
     architecture: architecture(),
     user,
     workingDir: `/${appDir}`,
-    environment: { PATH: '/usr/local/bin', NODE_ENV: 'production', SSL_CERT_FILE: '/etc/ssl/certs/ca-certificates.crt' },
-    entrypoint: ['/usr/local/bin/node', '--enable-source-maps', `/${appDir}/${bundlePath}`],
+    environment: {
+      PATH: '/usr/local/bin',
+      NODE_ENV: 'production',
+      SSL_CERT_FILE: '/etc/ssl/certs/ca-certificates.crt',
+      ...allocatorEnvironment,
+    },
+    entrypoint: ['/usr/local/bin/node', ...nodeFlags, `/${appDir}/${bundlePath}`],
     command: ['run'],
     labels: {
       'org.opencontainers.image.title': 'prow-operator',
