@@ -18,7 +18,7 @@ export interface HealthServerOptions {
   readonly port?: number;
   /** Default 127.0.0.1. In a pod: 0.0.0.0. */
   readonly host?: string;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'render'>;
   readonly logger: Logger;
 }
 

@@ -3,6 +3,7 @@ import type { KubeObject } from '../kube/objects.ts';
 import type { ResourceType } from '../kube/resource.ts';
 import { catchUp } from './catchUp.ts';
 import { messageOf } from './errors.ts';
+import { keptOnly } from './keptOnly.ts';
 import { Reflector } from './reflector.ts';
 import type { ReflectorOptions } from './reflector.ts';
 import type { ReflectorState } from './reflectorState.ts';
@@ -15,6 +16,8 @@ export interface InformerOptions<T extends KubeObject> extends Omit<ReflectorOpt
   readonly freezeLevels?: number;
   /** Keeps only what reconcilers read. Default: dropManagedFields. Must return a new object or the same one. */
   readonly transform?: (object: T) => T;
+  /** Objects for which this is false are not cached. Default: all are. */
+  readonly keep?: (object: T) => boolean;
 }
 
 export class Informer<T extends KubeObject> {
@@ -24,10 +27,18 @@ export class Informer<T extends KubeObject> {
   readonly #reflector: Reflector<T>;
 
   constructor(options: InformerOptions<T>) {
-    const { indexers, transform, freezeLevels = 2, ...rest } = options;
+    const { indexers, transform, freezeLevels = 2, keep, ...rest } = options;
     const logger = rest.logger.child({ resource: rest.type.plural });
+    const client =
+      keep === undefined
+        ? rest.client
+        : keptOnly(
+            rest.client,
+            (object) => keep(object as T),
+            (key) => this.store.get(key) !== undefined,
+          );
     this.type = rest.type;
-    this.#options = options;
+    this.#options = { ...options, client };
     this.store = new Store<T>({
       ...(indexers === undefined ? {} : { indexers }),
       transform: transform ?? dropManagedFields,
@@ -37,7 +48,7 @@ export class Informer<T extends KubeObject> {
         logger.error(`a ${what} threw and was skipped`, { err: messageOf(error), stack: error instanceof Error ? error.stack : undefined });
       },
     });
-    this.#reflector = new Reflector<T>({ ...rest, logger, store: this.store });
+    this.#reflector = new Reflector<T>({ ...rest, client, logger, store: this.store });
   }
 
   /** Where the reflector stands; for health pages. */

@@ -38,7 +38,7 @@ export interface ManagerOptions {
   readonly logger: Logger;
   readonly health?: HealthServer;
   /** Without one this process leads from the start. */
-  readonly elector?: LeaderElector;
+  readonly elector?: Pick<LeaderElector, 'acquire' | 'hold'>;
   readonly events?: { flush(): Promise<void> };
   /** Closed last, in this order: pools, files. */
   readonly closers?: readonly (() => Promise<void>)[];

@@ -34,6 +34,11 @@ export class Metrics {
     help: 'Figures that could not be computed for a scrape.',
   });
 
+  /** `labels`: put on every series, so that it can be told from those of another registry. */
+  constructor(labels: Readonly<Record<string, string>> = {}) {
+    this.registry.setDefaultLabels(labels);
+  }
+
   counter<L extends string = never>(spec: MetricSpec<L>): Counter<L> {
     const counter = this.#once('counter', spec, () => new Counter<L>({ ...this.#base(spec) }));
     for (const labels of spec.zero ?? []) counter.inc(labels, 0);

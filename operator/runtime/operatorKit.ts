@@ -38,9 +38,17 @@ export interface KitOptions {
   readonly connect?: Connect;
   /** Without it there is no election: this process leads. */
   readonly lease?: LeaseSettings;
+  /** In place of a lease of its own: somebody else sees to it. */
+  readonly elector?: Elector;
   /** Without it nothing listens. */
   readonly health?: { readonly host?: string; readonly port?: number };
   readonly stopTimeoutMs?: number;
+}
+
+/** Who says whether this process may work, and until when: see LeaderElector. */
+export interface Elector extends Pick<LeaderElector, 'acquire' | 'hold'> {
+  /** Throws when a write may not be sent. */
+  readonly guard: () => void;
 }
 
 /** Makes a connection to the API server that the source leads to. */
@@ -50,7 +58,7 @@ const connectPool: Connect = (source, options) => new UndiciTransport(source, op
 
 export type InformerScope<T extends KubeObject> = Pick<
   InformerOptions<T>,
-  'namespace' | 'labelSelector' | 'fieldSelector' | 'indexers' | 'transform' | 'pageSize'
+  'namespace' | 'labelSelector' | 'fieldSelector' | 'indexers' | 'transform' | 'keep' | 'pageSize'
 >;
 
 /** Renewals must not queue behind other calls, nor wait as long as they may. */
@@ -65,7 +73,7 @@ export class OperatorKit {
   readonly events: EventRecorder;
   readonly manager: Manager;
   readonly health: HealthServer | undefined;
-  readonly elector: LeaderElector | undefined;
+  readonly elector: Elector | undefined;
   /** For connections beside the kit's own, as to other clusters. */
   readonly connect: Connect;
   readonly #informers = new Map<string, Informer<KubeObject>>();
@@ -84,7 +92,8 @@ export class OperatorKit {
       closers.push(() => transport.close());
       return transport;
     };
-    if (lease !== undefined) {
+    this.elector = options.elector;
+    if (lease !== undefined && options.elector === undefined) {
       const { namespace, name: leaseName, ...timing } = lease;
       const client = new KubeClient({ transport: connect(leaseTransport) });
       this.elector = new LeaderElector({ client, lease: { namespace, name: leaseName }, identity, clock, logger, metrics, ...timing });
@@ -121,7 +130,7 @@ export class OperatorKit {
     const id = JSON.stringify([type.group, type.version, type.plural, namespace, labelSelector, fieldSelector]);
     const known = this.#informers.get(id);
     if (known !== undefined) {
-      if (scope.indexers !== undefined || scope.transform !== undefined) {
+      if (scope.indexers !== undefined || scope.transform !== undefined || scope.keep !== undefined) {
         throw new Error(`The informer of ${type.plural} exists already: give indexers and transform where it is asked for first`);
       }
       return known as unknown as Informer<T>;
