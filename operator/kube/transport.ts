@@ -62,6 +62,8 @@ export interface Exchange {
   readonly code: string;
   /** Until the end of the body; for a watch until its headers. */
   readonly durationMs: number;
+  /** The server's own time, when it answered with success and told. Of calls only. */
+  readonly date?: string | undefined;
 }
 
 /** Where the transport reads its credentials: a PooledKubeConfig, or anything like it. */
@@ -115,6 +117,7 @@ export class UndiciTransport implements Transport {
     const startMs = performance.now();
     const deadline = new Deadline(request.signal, request.timeoutMs ?? this.#options.timeoutMs);
     let code = '<error>';
+    let date: string | undefined;
     try {
       const pools = this.#fresh() ?? (await deadline.race(this.#ready()));
       request.beforeSend?.();
@@ -122,12 +125,13 @@ export class UndiciTransport implements Transport {
       const body = await answer.body.text();
       code = String(answer.statusCode);
       if (answer.statusCode === 401) this.#forget();
+      if (answer.statusCode < 300 && typeof answer.headers.date === 'string') date = answer.headers.date;
       return { status: answer.statusCode, headers: answer.headers, body };
     } catch (error) {
       throw deadline.explain(error, request);
     } finally {
       deadline.clear();
-      this.#observe({ method: request.method, code, durationMs: performance.now() - startMs });
+      this.#observe({ method: request.method, code, durationMs: performance.now() - startMs, date });
     }
   }
 
