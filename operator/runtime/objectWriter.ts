@@ -60,6 +60,11 @@ export class ObjectWriter<T extends KubeObject> {
     else if (known !== undefined) this.#store?.recordDeleted(known);
   }
 
+  /** An object as a read of ours has just shown it, for what the cache may not show yet: the answer of its write was lost, say. */
+  noticed(object: T): void {
+    this.#store?.record(object);
+  }
+
   #recorded(object: T, options: WriteOptions): T {
     if (options.dryRun !== true) this.#store?.record(object);
     return object;

@@ -236,6 +236,47 @@ describe('a run that cannot be created', () => {
   });
 });
 
+describe('a run that was created, and the answer of its creation was lost, while no cache shows it', () => {
+  async function withoutAnswer(spec: PeriodicInput['spec'] = {}): Promise<World> {
+    const world = await start('00:05:00', { spec: { ...spec } });
+    await world.clock.advance(300_000);
+    world.pull({ atWrite: 1, when: 'after' });
+    await expect(world.reconcile()).rejects.toThrow('the plug was pulled after the write');
+    expect(world.created).toEqual(['nightly-20260101t0010z']);
+    return world;
+  }
+
+  it('answers its slot, whatever was decided if it did not exist', async () => {
+    const world = await withoutAnswer();
+    world.edit((periodic) => ({ ...periodic, spec: { ...periodic.spec, suspend: true } }));
+    await world.reconcile();
+    expect(world.status.skipped).toBeUndefined();
+    expect(world.status).toMatchObject({ lastScheduleTime: clock('00:10:00'), active: [{ name: 'nightly-20260101t0010z' }] });
+  });
+
+  it.each(['Forbid', 'Replace', 'Queue'] as const)('is active for %s, so that the next slot does not start beside it', async (policy) => {
+    const world = await withoutAnswer({ concurrencyPolicy: policy });
+    await world.clock.advance(600_000);
+    await world.reconcile();
+    expect(world.created).toEqual(['nightly-20260101t0010z']);
+    expect(world.status.missed).toBeUndefined();
+  });
+
+  it('stops the pass while nobody can be asked, and is not asked for once it is known', async () => {
+    const world = await withoutAnswer();
+    const asked = world.reads;
+    world.refuseReads = failure(503, 'ServiceUnavailable');
+    const writes = world.patches.length;
+    await expect(world.reconcile()).rejects.toBe(world.refuseReads);
+    expect(world.patches).toHaveLength(writes);
+    world.refuseReads = undefined;
+    await world.reconcile();
+    await world.reconcile();
+    expect(world.reads - asked).toBe(2);
+    expect(world.status.active).toMatchObject([{ name: 'nightly-20260101t0010z' }]);
+  });
+});
+
 it('takes back what an earlier release said of a field that it did not act on', async () => {
   const said = {
     type: 'Unsupported',

@@ -24,6 +24,7 @@ import { periodicStatus } from './status.ts';
 import { carryOut, type CarryOutDeps, type Outcome } from './steps/carryOut.ts';
 import { replaceRuns, type ReplaceRunsDeps } from './steps/replaceRuns.ts';
 import type { StartRunDeps } from './steps/startRun.ts';
+import { UnsureRuns } from './steps/unsureRuns.ts';
 import { tell, tellReplaced, type EventSink } from './tell.ts';
 
 export interface PeriodicDeps extends Omit<ScopeSources, 'schedules' | 'runs'> {
@@ -48,6 +49,7 @@ export class PeriodicReconciler implements Reconciler {
   readonly #schedules = new ScheduleCache();
   /** The slot each Periodic sleeps for. It makes a difference only to how patient we are with our own backlog, never to what is right. */
   readonly #expected = new Map<string, number>();
+  readonly #unsure = new UnsureRuns();
   /** Under way now. */
   #passes = 0;
 
@@ -66,15 +68,17 @@ export class PeriodicReconciler implements Reconciler {
   }
 
   async #pass(key: ObjectKey, ctx: ReconcileContext): Promise<Result> {
+    await this.#unsure.clear(key, this.#deps, ctx.signal);
     const scope = readScope({ ...this.#deps, schedules: this.#schedules }, key, ctx.clock.now());
     if (scope === undefined) {
       this.#expected.delete(formatKey(key));
+      this.#unsure.forget(key);
       return {};
     }
     const plan: Partial<PeriodicPlan> & ReturnType<typeof planWithoutSchedule> = scope.parsed.ok
       ? planPeriodic({ ...scope, schedule: scope.parsed.schedule, expectedMs: this.#expected.get(formatKey(key)) })
       : planWithoutSchedule(scope.periodic);
-    const outcome = await carryOut(this.#deps, scope.periodic, plan, ctx.signal);
+    const outcome = await carryOut({ ...this.#deps, unsure: this.#unsure }, scope.periodic, plan, ctx.signal);
     this.#meter.started(outcome, ctx.clock.now());
     logStarted(scope.periodic, outcome.started, ctx.logger);
     // In a herd the runs of all come first. This Periodic looks again behind the others, as after a crash, and finds its run by name.

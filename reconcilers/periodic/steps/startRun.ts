@@ -11,10 +11,16 @@ import { ApiError, isAlreadyExists, isInvalid } from '../../../operator/kube/err
 import { keyOf, type ObjectKey } from '../../../operator/kube/objects.ts';
 import type { ResourceType } from '../../../operator/kube/resource.ts';
 import type { StoreReader } from '../../../operator/runtime/store.ts';
+import type { UnsureRuns } from './unsureRuns.ts';
 
 export interface StartRunDeps {
   readonly runs: Pick<StoreReader<ProwJob>, 'get' | 'lastDeleted'>;
-  readonly runWriter: { create(run: ProwJob, options?: { readonly signal?: AbortSignal }): Promise<ProwJob> };
+  readonly runWriter: {
+    create(run: ProwJob, options?: { readonly signal?: AbortSignal }): Promise<ProwJob>;
+    /** A run that was found, and that the cache does not show. */
+    noticed(run: ProwJob): void;
+  };
+  readonly unsure: Pick<UnsureRuns, 'failed'>;
   readonly api: { get(type: ResourceType<ProwJob>, key: ObjectKey, options?: { readonly signal?: AbortSignal }): Promise<ProwJob> };
 }
 
@@ -35,7 +41,12 @@ export async function startRun(deps: StartRunDeps, periodic: Periodic, cause: Ru
   try {
     return { kind: 'started', run: await deps.runWriter.create(wanted, { signal }), created: true };
   } catch (error) {
-    if (isAlreadyExists(error)) return adopt(periodic, await deps.api.get(prowJobs, key, { signal }));
+    if (isAlreadyExists(error)) {
+      const found = await deps.api.get(prowJobs, key, { signal });
+      deps.runWriter.noticed(found);
+      return adopt(periodic, found);
+    }
+    deps.unsure.failed(keyOf(periodic), key.name, error);
     if (!isInvalid(error) && !(error instanceof ApiError && error.code === 400)) throw error;
     const message = `The API server refuses the run of spec.jobTemplate: ${(error as ApiError).status.message ?? (error as ApiError).message}`;
     return { kind: 'refused', reason: 'InvalidTemplate', message };

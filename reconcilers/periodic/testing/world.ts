@@ -53,6 +53,9 @@ export class World {
   periodic: Periodic;
   /** Answers the next creations instead of the server. */
   refuse: ApiError | TransportError | undefined;
+  /** Answers reads instead of the server. */
+  refuseReads: ApiError | undefined;
+  reads = 0;
   metrics = new Metrics();
   #version = 1;
   #uid = 0;
@@ -150,6 +153,7 @@ export class World {
           runs.record(stored);
           return stored;
         },
+        noticed: (run) => runs.record(run),
         patch: async (key, patch) => {
           const stored = await this.#write(() => this.#abort(key.name, patch.body as AbortBody));
           runs.record(stored);
@@ -165,6 +169,8 @@ export class World {
       },
       api: {
         get: (_type, key) => {
+          this.reads += 1;
+          if (this.refuseReads !== undefined) return Promise.reject(this.refuseReads);
           const run = this.runs.get(key.name);
           return run === undefined ? Promise.reject(failure(404, 'NotFound')) : Promise.resolve(run);
         },

@@ -13,7 +13,11 @@ import type { ScopeSources } from '../scope.ts';
 
 export interface StartRunDeps extends Pick<ScopeSources, 'api'> {
   readonly runs: Pick<ScopeSources['runs'], 'get' | 'lastDeleted'>;
-  readonly runWriter: { create(run: ProwJob, options?: { readonly signal?: AbortSignal }): Promise<ProwJob> };
+  readonly runWriter: {
+    create(run: ProwJob, options?: { readonly signal?: AbortSignal }): Promise<ProwJob>;
+    /** A run that was found, and that the cache does not show. */
+    noticed(run: ProwJob): void;
+  };
 }
 
 export interface StartedRun {
@@ -49,7 +53,11 @@ export async function startRun(
   try {
     return { kind: 'started', slotMs, run: await deps.runWriter.create(wanted, { signal }), created: true };
   } catch (error) {
-    if (isAlreadyExists(error)) return adopt(backfill, await deps.api.get(prowJobs, key, { signal }), slotMs);
+    if (isAlreadyExists(error)) {
+      const found = await deps.api.get(prowJobs, key, { signal });
+      deps.runWriter.noticed(found);
+      return adopt(backfill, found, slotMs);
+    }
     if (!isInvalid(error) && !(error instanceof ApiError && error.code === 400)) throw error;
     const { message, status } = error as ApiError;
     const why = `The API server refuses the run of the Periodic's jobTemplate: ${status.message ?? message}`;

@@ -159,6 +159,7 @@ export class World {
           runs.record(stored);
           return stored;
         },
+        noticed: (run) => runs.record(run),
       },
       backfillWriter: {
         patchStatus: async (_key: ObjectKey, body) => {
