@@ -2,7 +2,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint typecheck format generate verify coverage image cluster cluster-down e2e clean
+.PHONY: help setup demo sandbox test soak lint typecheck format generate verify coverage image cluster cluster-down e2e clean
 
 help: ## Show what can be done here
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ sandbox: setup ## The same cluster, left running for you to explore with kubectl
 test: setup ## Every test that needs only Node
 	@node tools/k8s/install.mjs
 	vitest run
+
+soak: setup ## Half an hour of random work under random faults (SOAK_MINUTES, SOAK_SEED); all promises are checked all the time
+	@node e2e/faults/soak.ts
 
 lint: setup ## Types, lint, layer rules, dead code, format, generated files
 	tsc --noEmit

@@ -26,11 +26,11 @@ export class Program {
     this.pid = child.pid;
   }
 
-  /** Starts `prow-operator ARGS…`. In a process group of its own, so that Ctrl-C reaches only the demo, which then ends things in order. */
-  static start(name: string, args: readonly string[], logFile: string): Program {
+  /** Starts `prow-operator ARGS…`, with `nodeArgs` for Node itself. In a process group of its own, so that Ctrl-C reaches only the demo, which then ends things in order. */
+  static start(name: string, args: readonly string[], logFile: string, nodeArgs: readonly string[] = []): Program {
     const log = openSync(logFile, 'a');
     try {
-      const child = spawn(process.execPath, [entry, ...args], { stdio: ['ignore', log, log], detached: true });
+      const child = spawn(process.execPath, [...nodeArgs, entry, ...args], { stdio: ['ignore', log, log], detached: true });
       return new Program(name, logFile, child);
     } finally {
       closeSync(log);

@@ -5,15 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { periodicBackfills, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { periodics, periodicSets } from '../../crds/resources.ts';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { SettingsFile } from '../../operator/config/settings.ts';
 import { isComplete } from '../../operator/jobs/runState.ts';
-import { isNotFound } from '../../operator/kube/errors.ts';
-import type { KubeObject } from '../../operator/kube/objects.ts';
 import { mergePatch } from '../../operator/kube/patch.ts';
-import type { ResourceType } from '../../operator/kube/resource.ts';
 import { messageOf } from '../../operator/runtime/errors.ts';
 import { historyOf, lastStates, Recorder } from './history.ts';
 import { leaderOf, type Installation } from './installation.ts';
@@ -21,6 +18,7 @@ import { brokenInvariants } from './invariants.ts';
 import type { Limits } from './limitLedger.ts';
 import { prowJob } from './manifests.ts';
 import { Scene } from './scene.ts';
+import { disturbedSince, touchAll } from './secondPass.ts';
 import { limitsOf, storySettings } from './settings.ts';
 import { install, targetName } from './target.ts';
 
@@ -133,38 +131,14 @@ const isGone = ({ recorder }: Scene, { kind, metadata }: ProwJob | Periodic): bo
   return now?.metadata.uid !== uid;
 };
 
-const touch = mergePatch({ metadata: { annotations: { 'e2e.prow.k8s.io/touched': 'true' } } });
-
 /**
  * A second pass over a settled world writes nothing. Each object is touched, which makes the operator look at it again; a run that comes
  * after them and has ended shows that it did; then each must be as the touch left it.
  */
 async function staysAsItIs(scene: Scene): Promise<void> {
-  const touched: { readonly type: ResourceType; readonly object: KubeObject }[] = [];
-  for (const type of [prowJobs, periodics, periodicSets, periodicBackfills, pluginConfigs] as readonly ResourceType[]) {
-    for (const { metadata } of (await scene.client.list(type, { namespace: scene.namespace })).items) {
-      const object = await scene.client.patch(type, { namespace: scene.namespace, name: metadata.name }, touch).catch(unlessGone);
-      if (object !== undefined) touched.push({ type, object });
-    }
-  }
+  const touched = await touchAll(scene.client, scene.namespace);
   await scene.apply(prowJob('looked-again', 'true', { cluster: 'nowhere' }));
   await scene.finished('looked-again');
-  const disturbed: string[] = [];
-  for (const { type, object } of touched) {
-    const now = await scene.client.get(type, { namespace: scene.namespace, name: object.metadata.name }).catch(unlessGone);
-    if (now === undefined || now.metadata.deletionTimestamp !== undefined) continue;
-    if (lasting(now) !== lasting(object)) disturbed.push(`${lasting(object)}\nbecame\n${lasting(now)}`);
-  }
+  const disturbed = await disturbedSince(scene.client, touched);
   if (disturbed.length > 0) throw new Error(`a second pass over a settled world wrote:\n${disturbed.join('\n')}`);
-}
-
-/** The object without who wrote what. A schedule that is suspended is not written for the slots that pass. */
-function lasting(object: KubeObject): string {
-  const { managedFields: _owners, ...metadata } = object.metadata;
-  return JSON.stringify({ ...object, metadata });
-}
-
-function unlessGone(error: unknown): undefined {
-  if (isNotFound(error)) return undefined;
-  throw error;
 }
