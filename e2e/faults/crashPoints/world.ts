@@ -113,8 +113,8 @@ export class World {
       .join('\n');
   }
 
-  get starts(): number {
-    return this.#starts;
+  get hasLeader(): boolean {
+    return this.#leader !== undefined;
   }
 
   create(type: ResourceType, object: KubeObject): void {
@@ -152,8 +152,7 @@ export class World {
   /** An ordered stop of the process that leads; another one is started. */
   async stopLeader(): Promise<void> {
     await this.settle();
-    const leader = this.#processes.find(({ kit }) => kit.manager.phase === 'leading');
-    leader?.life.stop();
+    this.#leader?.life.stop();
     await this.settle();
   }
 
@@ -199,6 +198,10 @@ export class World {
     for (const { life } of this.#processes) life.die();
     await this.#rest();
     rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  get #leader(): Process | undefined {
+    return this.#processes.find(({ life, kit }) => !life.isDead && kit.manager.phase === 'leading');
   }
 
   /** Starts processes in the place of those that have died. */

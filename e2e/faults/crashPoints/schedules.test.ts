@@ -1,0 +1,4 @@
+import { crashTests } from './drive.ts';
+import { scheduleScenarios } from './scheduleScenarios.ts';
+
+crashTests(scheduleScenarios);

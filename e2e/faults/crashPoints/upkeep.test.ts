@@ -1,0 +1,4 @@
+import { crashTests } from './drive.ts';
+import { upkeepScenarios } from './upkeepScenarios.ts';
+
+crashTests(upkeepScenarios);
