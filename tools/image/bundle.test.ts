@@ -1,11 +1,24 @@
 import { expect, test } from 'vitest';
-import { namesUsed, toAscii } from './bundle.ts';
+import { leftOut, namesUsed, toAscii } from './bundle.ts';
 
 test('the names of the client library that compiled code mentions, each once', () => {
   const source =
     'new k8s.KubeConfig(); (0, client_node_1.loadYaml)(x); new client_node_12.Watch(k8s.KubeConfig); "apps.k8s.io/v1"; "k8s.io.V1"';
   expect(namesUsed(source)).toEqual(['KubeConfig', 'Watch', 'loadYaml']);
   expect(namesUsed('nothing')).toEqual([]);
+});
+
+test('classes that are left out can be made, and say so when they are used', async () => {
+  const code = leftOut('import x from "./x.js";\nexport class ObjectCoreV1Api {\n  api;\n}\nexport function loadYaml(data) {\n}\n');
+  const { ObjectCoreV1Api, loadYaml } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
+    readonly ObjectCoreV1Api: new () => { readonly listNode: () => void };
+    readonly loadYaml: () => void;
+  };
+  const made = new ObjectCoreV1Api();
+  expect(() => made.listNode()).toThrow('ObjectCoreV1Api.listNode is left out');
+  expect(made).toBeInstanceOf(ObjectCoreV1Api);
+  expect(loadYaml).toThrow('loadYaml is left out');
+  expect(() => leftOut('const x = 1;')).toThrow('adapt tools/image/bundle.ts');
 });
 
 test.each([

@@ -102,16 +102,23 @@ export const toAscii = (code: string): string => code.replaceAll(/\P{ASCII}/gu, 
 const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 const clientNode = '@kubernetes/client-node';
+/** Where the client library has its classes of API calls, and what makes objects of its classes for each kind out of texts. */
+const unused: ReadonlySet<string> = new Set(['./types/ObjectParamAPI.js', './serializer.js', './yaml.js']);
+/** The classes for each kind, which nobody names any more then. */
+const models = './models/all.js';
 
 /**
  * The host package requires the whole client library, which has thousands of classes for kinds that nobody here uses; code that is
  * required cannot be shaken off. So the package gets a module with the names that it mentions, and the rest is left out: a third of
- * the bundle, and of the memory for it.
+ * the bundle, and of the memory for it. Of what is left, the classes of API calls and of kinds were two thirds: the host makes
+ * one of the former in its constructor and calls nothing of it, and reads CRDs only where our host refuses to. They are here in name.
  */
 const leaveOutUnusedApis: Plugin = {
   name: 'leave-out-unused-apis',
   setup: (pluginBuild) => {
     const namespace = 'used-apis';
+    const inName = 'in-name';
+    const nothing = 'nothing';
     pluginBuild.onResolve(
       { filter: /^(@kubernetes\/client-node$|\.)/ },
       async ({ path: wanted, importer, resolveDir, kind, pluginData, ...from }) => {
@@ -120,6 +127,8 @@ const leaveOutUnusedApis: Plugin = {
         if (isEntry && from.namespace === 'file' && importer.includes('/node_modules/@dot-i/k8s-operator/'))
           return { path: importer, namespace };
         const resolved = await pluginBuild.resolve(wanted, { importer, resolveDir, kind, pluginData: namespace });
+        if (wanted === models) return { path: resolved.path, namespace: nothing, sideEffects: false };
+        if (unused.has(wanted)) return { path: resolved.path, namespace: inName, sideEffects: false };
         // Its modules declare classes and constants, and do nothing else when they are loaded.
         return { path: resolved.path, sideEffects: false };
       },
@@ -129,8 +138,33 @@ const leaveOutUnusedApis: Plugin = {
       if (names.length === 0) throw new BundleError(`${file} mentions nothing of ${clientNode} any more: adapt tools/image/bundle.ts`);
       return { contents: `export { ${names.join(', ')} } from '${clientNode}';`, resolveDir: root };
     });
+    pluginBuild.onLoad({ filter: /.*/, namespace: nothing }, () => ({ contents: 'export {};' }));
+    pluginBuild.onLoad({ filter: /.*/, namespace: inName }, async ({ path: file }) => ({
+      contents: leftOut(await readFile(file, 'utf8')),
+    }));
   },
 };
+
+/** A module with the same exports. Its classes can be made; whatever is called in them throws, and so do its functions. */
+export function leftOut(source: string): string {
+  const exported = [...source.matchAll(/^export (class|function) (\w+)/gm)];
+  if (exported.length === 0) throw new BundleError(`a module of ${clientNode} exports nothing any more: adapt tools/image/bundle.ts`);
+  const base = `const refuse = (what) => {
+  throw new Error(what + ' is left out of the bundle: call the API server through the client of the kit');
+};
+class LeftOut {
+  constructor() {
+    const name = new.target.name;
+    return new Proxy(this, {
+      get: (target, member) => (typeof member === 'symbol' || member in target ? target[member] : refuse(name + '.' + member)),
+    });
+  }
+}`;
+  const declared = exported.map(([, kind, name = '']) =>
+    kind === 'class' ? `export class ${name} extends LeftOut {}` : `export const ${name} = () => refuse('${name}');`,
+  );
+  return [base, ...declared].join('\n');
+}
 
 /** The exports of the client library that compiled CommonJS mentions, as TypeScript's compiler writes them. */
 export function namesUsed(source: string): readonly string[] {
