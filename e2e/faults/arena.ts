@@ -20,9 +20,10 @@ import { PooledKubeConfig } from '../../operator/kube/kubeConfig.ts';
 import type { KubeObject, ObjectMeta } from '../../operator/kube/objects.ts';
 import type { ResourceType } from '../../operator/kube/resource.ts';
 import { UndiciTransport } from '../../operator/kube/transport.ts';
-import type { Clock } from '../../operator/runtime/clock.ts';
+import { realClock, type Clock } from '../../operator/runtime/clock.ts';
 import { ProwOperator } from '../../operator/runtime/host.ts';
 import type { LeaseSettings } from '../../operator/runtime/operatorKit.ts';
+import { ServerClock } from '../../operator/runtime/serverClock.ts';
 import { RecordingLogger } from '../../operator/runtime/testing/recordingLogger.ts';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts';
 
@@ -84,6 +85,7 @@ export interface OperatorOptions {
   readonly settings?: SettingsFile;
   /** With an election; without, it leads. */
   readonly lease?: Partial<LeaseSettings>;
+  /** The clock of its machine. */
   readonly clock?: Clock;
 }
 
@@ -95,17 +97,20 @@ export interface Running {
 
 /** Resolves when it has begun; it may have to wait for the lease. */
 export async function startOperator(options: OperatorOptions): Promise<Running> {
-  const { kubeconfigPath, identity, lease, clock, settings: file = {} } = options;
+  const { kubeconfigPath, identity, lease, settings: file = {} } = options;
   // The base class of the host reads the default kubeconfig before it is given ours.
   process.env.KUBECONFIG = kubeconfigPath;
   const logger = new RecordingLogger();
   const settings = loadSettings(stringify(file), 'settings of the test');
+  const config = PooledKubeConfig.load({ path: kubeconfigPath });
+  const clock = new ServerClock(options.clock ?? realClock, logger);
   const operator = new ProwOperator({
     name: 'prow-operator',
     identity,
-    config: PooledKubeConfig.load({ path: kubeconfigPath }),
+    config,
+    clock,
+    connect: (access, rest) => new UndiciTransport(access, access === config ? clock.listeningTo(rest) : rest),
     logger,
-    ...(clock === undefined ? {} : { clock }),
     ...(lease === undefined ? {} : { lease: { ...leaseKey, ...leaseTimes, ...lease } }),
     setup: (kit) => void setUpControllers(kit, { settings: () => settings }),
   });

@@ -7,18 +7,20 @@ import { SettingsError, defaultSettings } from '../config/loadSettings.ts';
 import type { Settings } from '../config/settings.ts';
 import { SettingsWatcher } from '../config/settingsWatcher.ts';
 import { KubeConfigError, PooledKubeConfig } from '../kube/kubeConfig.ts';
-import { UndiciTransport, type Exchange, type TransportOptions } from '../kube/transport.ts';
-import { realClock } from '../runtime/clock.ts';
+import { UndiciTransport, type AccessSource, type TransportOptions } from '../kube/transport.ts';
+import { realClock, type Clock } from '../runtime/clock.ts';
 import { asError, messageOf } from '../runtime/errors.ts';
 import { ProwOperator } from '../runtime/host.ts';
 import { giveBackWhenIdle } from '../runtime/idleMemory.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createLogger, logLevels, type LogLevel } from '../runtime/logging.ts';
+import type { Service } from '../runtime/manager.ts';
 import type { OperatorKit } from '../runtime/operatorKit.ts';
 import { ServerClock } from '../runtime/serverClock.ts';
 import { version } from '../version.ts';
 import { setUpControllers } from './controllers.ts';
 import { processMetrics } from './processMetrics.ts';
+import { shardedOperator } from './runShards.ts';
 
 export interface RunOptions {
   readonly kubeconfig?: string;
@@ -26,6 +28,7 @@ export interface RunOptions {
   readonly namespace?: string;
   readonly logLevel?: string;
   readonly logFormat?: string;
+  readonly shards?: string;
 }
 
 /** What is wrong with the call itself; the message is for the person who typed it. */
@@ -34,7 +37,8 @@ class UsageError extends Error {}
 export async function run(options: RunOptions): Promise<number> {
   let logger: Logger | undefined;
   try {
-    const source = await openSettings(options, (level, message, fields) => logger?.[level](message, fields));
+    const shards = shardsOf(options);
+    const source = await openSettings(options, shards, (level, message, fields) => logger?.[level](message, fields));
     const settings = source.current();
     logger = loggerOf(options, settings);
     // The base class of the host reads the default kubeconfig before it is given ours: one that is broken must not matter then.
@@ -46,7 +50,7 @@ export async function run(options: RunOptions): Promise<number> {
       server: config.getCurrentCluster()?.server,
       namespace: options.namespace ?? '(all)',
     });
-    return await operate({ options, logger, config, source });
+    return await operate({ options, logger, config, source, shards: shards ?? settings.leaderElection.shards });
   } catch (error) {
     if (!isForPerson(error)) throw error;
     process.stderr.write(`prow-operator run: ${error.message}\n`);
@@ -62,24 +66,35 @@ interface Operation {
   readonly logger: Logger;
   readonly config: PooledKubeConfig;
   readonly source: SettingsSource;
+  readonly shards: number;
 }
 
-async function operate({ options, logger, config, source }: Operation): Promise<number> {
+async function operate({ options, logger, config, source, shards }: Operation): Promise<number> {
   const metrics = processMetrics({ version, areSettingsHealthy: source.isHealthy });
   const { leaderElection, server } = source.current();
-  const { enabled, namespace = config.namespace ?? 'default', name, ...timing } = leaderElection;
+  const { enabled, namespace = config.namespace ?? 'default', name, shards: _shards, ...timing } = leaderElection;
   const clock = new ServerClock(realClock, logger);
-  const operator = new ProwOperator({
-    name: 'prow-operator',
+  const lease = { namespace, name, ...timing };
+  const common = {
     config,
     clock,
-    connect: (access, settings) => new UndiciTransport(access, access === config ? listening(clock, settings) : settings),
+    connect: (access: AccessSource, settings: TransportOptions): UndiciTransport =>
+      // Other clusters have clocks of their own.
+      new UndiciTransport(access, access === config ? clock.listeningTo(settings) : settings),
     logger,
     metrics,
     health: { host: server.host, port: server.port },
-    ...(enabled ? { lease: { namespace, name, ...timing } } : {}),
-    setup: (kit) => setUp(kit, options, source),
-  });
+  };
+  const services = servicesOf(source, clock);
+  const operator =
+    shards > 1
+      ? shardedOperator({ ...common, count: shards, lease, settings: source.current, changed: source.changed, services })
+      : new ProwOperator({
+          ...common,
+          name: 'prow-operator',
+          ...(enabled ? { lease } : {}),
+          setup: (kit) => setUp(kit, options, source, services),
+        });
   const letGo = stopOnSignals(() => operator.stop(), logger);
   try {
     await operator.start();
@@ -90,37 +105,47 @@ async function operate({ options, logger, config, source }: Operation): Promise<
   }
 }
 
-/** The clock hears what the API server answers; other clusters have clocks of their own. */
-function listening(clock: ServerClock, settings: TransportOptions): TransportOptions {
-  const observe = (exchange: Exchange): void => {
-    settings.observe?.(exchange);
-    clock.heard(exchange);
-  };
-  return { ...settings, observe };
-}
+const servicesOf = (source: SettingsSource, clock: Clock): readonly Service[] => [
+  { name: 'settings', run: source.follow },
+  { name: 'idle memory', run: (signal) => giveBackWhenIdle({ clock }, signal) },
+];
 
-function setUp(kit: OperatorKit, options: RunOptions, source: SettingsSource): void {
+function setUp(kit: OperatorKit, options: RunOptions, source: SettingsSource, services: readonly Service[]): void {
   const { namespace } = options;
   const wired = setUpControllers(kit, { settings: source.current, ...(namespace === undefined ? {} : { namespace }) });
   source.changed(wired.settingsChanged);
-  kit.manager.addService({ name: 'settings', run: source.follow });
-  kit.manager.addService({ name: 'idle memory', run: (signal) => giveBackWhenIdle({ clock: kit.clock }, signal) });
+  for (const service of services) kit.manager.addService(service);
 }
 
 interface SettingsSource {
   readonly current: () => Settings;
-  readonly changed: (fn: () => void) => void;
+  /** Returns how to end that. */
+  readonly changed: (fn: () => void) => () => void;
   readonly follow: (signal: AbortSignal) => Promise<void>;
   /** Whether a process that starts now would start with the file as it is. */
   readonly isHealthy: () => boolean;
 }
 
+/** Undefined: as the settings say. */
+function shardsOf({ shards, namespace }: RunOptions): number | undefined {
+  if (shards === undefined) return undefined;
+  const count = Number(shards);
+  if (!/^\d+$/.test(shards) || count < 1 || count > 64) throw new UsageError(`--shards ${shards} is not a number from 1 to 64`);
+  if (count > 1 && namespace !== undefined)
+    throw new UsageError(`--shards ${shards} divides namespaces, and --namespace ${namespace} is only one`);
+  return count;
+}
+
 async function openSettings(
   options: RunOptions,
+  shards: number | undefined,
   say: (level: 'info' | 'warn', message: string, fields?: Record<string, unknown>) => void,
 ): Promise<SettingsSource> {
-  const listeners: (() => void)[] = [];
-  const changed = (fn: () => void): void => void listeners.push(fn);
+  const listeners = new Set<() => void>();
+  const changed = (fn: () => void): (() => void) => {
+    listeners.add(fn);
+    return () => listeners.delete(fn);
+  };
   if (options.settings === undefined) {
     const settings = defaultSettings();
     return { current: () => settings, changed, follow: untilAborted, isHealthy: () => true };
@@ -133,6 +158,7 @@ async function openSettings(
   const watcher = await SettingsWatcher.open({
     file,
     read,
+    ...(shards === undefined ? {} : { shards }),
     clock: realClock,
     onChange: ({ needRestart }) => {
       if (needRestart.length === 0) say('info', 'The settings have changed and are in force');

@@ -4,7 +4,7 @@
  * their machines say. A machine whose clock agrees with the server keeps its own, finer time; one whose clock is off or is set while the
  * process runs does not matter.
  */
-import type { Exchange } from '../kube/transport.ts';
+import type { Exchange, TransportOptions } from '../kube/transport.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Logger } from './logger.ts';
 
@@ -48,6 +48,15 @@ export class ServerClock implements Clock {
     // In the middle of its second, and of the exchange.
     this.#follow(serverMs + 500 + durationMs / 2, monotonicMs);
   };
+
+  /** The settings of a transport to the API server, with the clock listening. */
+  listeningTo(settings: TransportOptions): TransportOptions {
+    const observe = (exchange: Exchange): void => {
+      settings.observe?.(exchange);
+      this.heard(exchange);
+    };
+    return { ...settings, observe };
+  }
 
   #follow(serverMs: number, monotonicMs: number): void {
     const ownMs = this.#clock.now();
