@@ -3,89 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import type { Pod } from '../../operator/kube/builtin.ts';
-import type { Change, History } from './history.ts';
+import type { History } from './history.ts';
 import { askedAtTheEnd, brokenInvariants, invariants } from './invariants.ts';
-import { noLimits, type Limits } from './limitLedger.ts';
-
-const created = '2026-01-01T10:00:00Z';
-const ended = { state: 'success', completionTime: '2026-01-01T10:01:00Z' } as const;
-const pending = { state: 'pending' } as const;
-const waiting = { state: 'triggered', waiting: { reason: 'MaxConcurrency', message: '' } } as const;
-
-type Happening<T> = readonly [version: number, object: T, type?: 'MODIFIED' | 'DELETED'];
-
-/** What the first change of an object is called follows from its place. */
-function changes<T extends ProwJob | Pod | Periodic>(happenings: readonly Happening<T>[]): readonly Change<T>[] {
-  const seen = new Set<string>();
-  return happenings.map(([version, object, type]) => {
-    const uid = object.metadata.uid ?? '';
-    const first = !seen.has(uid);
-    seen.add(uid);
-    return { type: type ?? (first ? 'ADDED' : 'MODIFIED'), version: BigInt(version), object };
-  });
-}
-
-function run(
-  name: string,
-  status: Partial<NonNullable<ProwJob['status']>>,
-  more: Partial<ProwJob['spec']> & { slot?: string; token?: string; in?: string } = {},
-): ProwJob {
-  const { slot, token, in: namespace = 'n', ...spec } = more;
-  const annotations = {
-    ...(slot === undefined ? {} : { 'prow.k8s.io/scheduled-time': slot }),
-    ...(token === undefined ? {} : { 'prow.k8s.io/run-now-token': token }),
-  };
-  const owned = slot !== undefined || token !== undefined;
-  const owner = { apiVersion: 'prow.k8s.io/v1', kind: 'Periodic', name: 'hourly', uid: 'u-hourly', controller: true };
-  return {
-    apiVersion: 'prow.k8s.io/v1',
-    kind: 'ProwJob',
-    metadata: {
-      name,
-      namespace,
-      uid: `u-${name}`,
-      creationTimestamp: created,
-      annotations,
-      ...(owned ? { ownerReferences: [owner] } : {}),
-    },
-    spec: { type: 'periodic', job: 'turns', ...spec },
-    status: { state: 'triggered', ...status },
-  };
-}
-
-function pod(
-  name: string,
-  of: string,
-  phase: 'Running' | 'Succeeded' = 'Running',
-  more: { readonly attempt?: number; readonly deleting?: boolean; readonly uid?: string; readonly buildId?: string } = {},
-): Pod {
-  const { attempt = 1, deleting = false, uid = `p-${name}`, buildId = `b-${name}` } = more;
-  const labels = {
-    'created-by-prow': 'true',
-    'prow.k8s.io/run-uid': `u-${of}`,
-    'prow.k8s.io/attempt': String(attempt),
-    'prow.k8s.io/build-id': buildId,
-  };
-  return {
-    metadata: { name, namespace: 'n', uid, labels, ...(deleting ? { deletionTimestamp: created } : {}) },
-    spec: { containers: [] },
-    status: { phase },
-  };
-}
-
-/** A pod that began to run when it was created, and was deleted then. */
-const stopped = (name: string, deletionTimestamp: string): Pod => {
-  const running = pod(name, name);
-  return { ...running, metadata: { ...running.metadata, deletionTimestamp }, status: { phase: 'Running', startTime: created } };
-};
-
-const schedule = (lastScheduleTime: string, status: Periodic['status'] = {}): Periodic => ({
-  apiVersion: 'prow.k8s.io/v1',
-  kind: 'Periodic',
-  metadata: { name: 'hourly', namespace: 'n', uid: 'u-hourly', creationTimestamp: created },
-  spec: { cron: '@every 60s', jobTemplate: { spec: {} } },
-  status: { ...status, lastScheduleTime },
-});
+import { changes, created, ended, pending, pod, run, schedule, stopped, waiting, type Happening } from './testing/happenings.ts';
 
 interface Row {
   readonly invariant: string;
@@ -93,79 +13,28 @@ interface Row {
   readonly runs?: readonly Happening<ProwJob>[];
   readonly pods?: readonly Happening<Pod>[];
   readonly periodics?: readonly Happening<Periodic>[];
-  /** Instead of none. */
-  readonly limits?: Partial<Limits>;
+  /** The uid of a pod that the story deleted. */
+  readonly deleted?: string;
   /** A word of what is said. Absent: nothing is wrong. */
   readonly says?: string;
 }
 
 const one = { max_concurrency: 1 };
 
-type RunSpec = NonNullable<Parameters<typeof run>[2]>;
-
-/** Two runs whose pods overlap, and the same two one after the other. */
-function limitRows(): readonly Row[] {
-  const crowds: readonly { of: string; limits?: Partial<Limits>; first?: RunSpec; second?: RunSpec; says: string }[] = [
-    { of: 'a job', first: one, second: one, says: 'job n/turns had 2 unfinished pods; its limit is 1' },
-    {
-      of: 'a queue over two jobs',
-      limits: { queueCapacities: new Map([['gpu', 1]]) },
-      first: { job_queue_name: 'gpu' },
-      second: { job_queue_name: 'gpu', job: 'other' },
-      says: 'queue gpu had 2 unfinished pods; its limit is 1',
-    },
-    {
-      of: 'the own cluster over two namespaces',
-      limits: { defaultClusterMaxConcurrency: 1 },
-      first: { cluster: 'default' },
-      second: { in: 'm' },
-      says: 'cluster default had 2 unfinished pods; its limit is 1',
-    },
-    {
-      of: 'a build cluster over two jobs',
-      limits: { clusters: new Map([['n/eks', 1]]) },
-      first: { cluster: 'eks' },
-      second: { cluster: 'eks', job: 'other' },
-      says: 'cluster n/eks had 2 unfinished pods; its limit is 1',
-    },
-    {
-      of: 'any namespace',
-      limits: { maxConcurrencyPerNamespace: 1 },
-      second: { job: 'other' },
-      says: 'namespace n had 2 unfinished pods; its limit is 1',
-    },
-    {
-      of: 'one namespace',
-      limits: { maxConcurrencyPerNamespace: 9, namespaceLimits: new Map([['n', 1]]) },
-      second: { job: 'other' },
-      says: 'namespace n had 2 unfinished pods; its limit is 1',
-    },
-    {
-      of: 'everything',
-      limits: { maxConcurrency: 1 },
-      second: { in: 'm', job: 'other' },
-      says: 'the installation had 2 unfinished pods; its limit is 1',
-    },
-  ];
-  const invariant = 'unfinished pods never exceed a limit';
-  return crowds.flatMap(({ of, limits = {}, first = {}, second = {}, says }): readonly Row[] => {
-    const runs: readonly Happening<ProwJob>[] = [
-      [1, run('a', ended, first)],
-      [2, run('b', ended, second)],
-    ];
-    const [begins, ends, other]: readonly Happening<Pod>[] = [
-      [3, pod('a', 'a')],
-      [4, pod('a', 'a', 'Succeeded')],
-      [5, pod('b', 'b')],
-    ];
-    if (begins === undefined || ends === undefined || other === undefined) throw new Error('three happenings');
-    return [
-      { invariant, why: `of ${of}: the second pod comes before the first has ended`, limits, runs, pods: [begins, other, ends], says },
-      { invariant, why: `of ${of}: one after the other`, limits, runs, pods: [begins, ends, other] },
-    ];
-  });
-}
 const rows: readonly Row[] = [
+  {
+    invariant: 'unfinished pods never exceed a limit',
+    why: 'that of a job, which its runs say (limitLedger.test.ts has the others)',
+    runs: [
+      [1, run('a', ended, one)],
+      [2, run('b', ended, one)],
+    ],
+    pods: [
+      [3, pod('a', 'a')],
+      [4, pod('b', 'b')],
+    ],
+    says: 'job n/turns had 2 unfinished pods; its limit is 1',
+  },
   {
     invariant: 'a complete run never changes state or completionTime',
     why: 'a success that becomes a failure',
@@ -184,7 +53,6 @@ const rows: readonly Row[] = [
       [3, { ...run('a', ended), metadata: { ...run('a', ended).metadata, labels: { x: 'y' } } }],
     ],
   },
-  ...limitRows(),
   {
     invariant: 'waiting runs start by priority, then age, then uid',
     why: 'the lesser one takes the slot that both waited for',
@@ -258,6 +126,17 @@ const rows: readonly Row[] = [
       [4, pod('a', 'a', 'Succeeded', { uid: 'another' })],
     ],
     says: 'one attempt has the pods n/a (p-a) and n/a (another)',
+  },
+  {
+    invariant: 'every pod belongs to a run, and each attempt has at most one',
+    why: 'the user deleted the first while nobody looked',
+    deleted: 'p-a',
+    runs: [[1, run('a', ended)]],
+    pods: [
+      [2, pod('a', 'a')],
+      [3, pod('a', 'a'), 'DELETED'],
+      [4, pod('a', 'a', 'Succeeded', { uid: 'another' })],
+    ],
   },
   {
     invariant: 'nobody but the user deletes the pod of a run that goes on',
@@ -346,51 +225,6 @@ const rows: readonly Row[] = [
     says: 'pod n/a was created when its run had ended',
   },
   {
-    invariant: 'unfinished pods never exceed a limit',
-    why: 'of two runs of one job each keeps to its own',
-    runs: [
-      [1, run('a', ended, one)],
-      [2, run('b', ended, { max_concurrency: 2 })],
-    ],
-    pods: [
-      [3, pod('a', 'a')],
-      [4, pod('b', 'b')],
-      [5, pod('a', 'a', 'Running', { deleting: true })],
-    ],
-  },
-  {
-    invariant: 'unfinished pods never exceed a limit',
-    why: 'a run without a limit counts for one that has one',
-    runs: [
-      [1, run('a', ended)],
-      [2, run('b', ended, one)],
-    ],
-    pods: [
-      [3, pod('a', 'a')],
-      [4, pod('b', 'b')],
-    ],
-    says: 'job n/turns had 2 unfinished pods; its limit is 1',
-  },
-  {
-    invariant: 'unfinished pods never exceed a limit',
-    why: 'nothing may start in a queue that nobody set up',
-    runs: [[1, run('a', ended, { job_queue_name: 'unheard-of' })]],
-    pods: [[2, pod('a', 'a')]],
-    says: 'queue unheard-of had 1 unfinished pods; its limit is 0',
-  },
-  {
-    invariant: 'unfinished pods never exceed a limit',
-    why: 'a queue below zero has no limit, and a pod that is gone does not count',
-    limits: { queueCapacities: new Map([['wide', -1]]), maxConcurrency: 2 },
-    runs: ['a', 'b', 'c'].map((name, at) => [at + 1, run(name, ended, { job_queue_name: 'wide' })] as const),
-    pods: [
-      [4, pod('a', 'a')],
-      [5, pod('b', 'b')],
-      [6, pod('a', 'a'), 'DELETED'],
-      [7, pod('c', 'c')],
-    ],
-  },
-  {
     invariant: 'no pod starts for a run that is over',
     why: 'a pod after a newer run has taken the place',
     runs: [
@@ -459,13 +293,13 @@ const rows: readonly Row[] = [
 ];
 
 describe('the invariants', () => {
-  it.each(rows)('$invariant: $why', ({ invariant, says, limits, ...happened }) => {
+  it.each(rows)('$invariant: $why', ({ invariant, says, deleted = '', ...happened }) => {
     const history: History = {
       runs: changes(happened.runs ?? []),
       pods: changes(happened.pods ?? []),
       periodics: changes(happened.periodics ?? []),
     };
-    const broken = invariants.get(invariant)?.(history, { deletedPods: new Set(), limits: { ...noLimits, ...limits } });
+    const broken = invariants.get(invariant)?.(history, { deletedPods: new Set([deleted]) });
     if (says === undefined) expect(broken).toEqual([]);
     else expect(broken?.join('\n')).toContain(says);
   });

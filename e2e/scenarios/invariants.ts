@@ -150,7 +150,8 @@ function overrun({ runs, pods }: History): string[] {
 const noDeadlines = { queueMs: Infinity, unscheduledMs: Infinity, pendingMs: Infinity, runningMs: Infinity };
 const timeOf = (text: string | undefined): number => Date.parse(text ?? '');
 
-function wrongPods({ runs, pods }: History): string[] {
+/** A pod that a user deleted while no operator looked is made again for the same attempt: nobody can tell that it was there (ADR 7). */
+function wrongPods({ runs, pods }: History, { deletedPods }: Deeds): string[] {
   const known = new Set(runs.map(({ object }) => object.metadata.uid));
   const ours = [...byUid(pods).values()].flatMap((states) => states.slice(0, 1).map(({ object }) => object));
   const strays = [...byUid(pods).values()]
@@ -158,7 +159,7 @@ function wrongPods({ runs, pods }: History): string[] {
     .filter(({ type, object }) => type !== 'DELETED' && object.metadata.deletionTimestamp === undefined && !known.has(runUidOf(object)))
     .map(({ object }) => `pod ${nameOf(object)} belongs to no run`);
   const attempts = Map.groupBy(
-    ours.filter((pod) => known.has(runUidOf(pod))),
+    ours.filter((pod) => known.has(runUidOf(pod)) && !deletedPods.has(pod.metadata.uid ?? '')),
     (pod) => `${runUidOf(pod)} ${pod.metadata.labels?.[label.attempt] ?? ''}`,
   );
   const doubled = [...attempts.values()]
