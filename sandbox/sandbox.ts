@@ -71,7 +71,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const later = runLater(log);
   const controllers = [
     // First, so that the others know the kinds that were kept.
-    new CustomResourceController({ storage, service, registry, now, later }),
+    new CustomResourceController({ storage, service, registry, now, later, ended: (bucket) => watches.close(bucket) }),
     new GarbageCollector(storage, service, registry, log),
     new NamespaceController({ storage, service, registry, caPem: authority.caPem, later }),
   ];

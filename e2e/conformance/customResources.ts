@@ -392,6 +392,14 @@ export const customResources: Area = {
       await gone(ctx, `${crds}/doodads.${group}`);
       await gone(ctx, collection);
     }),
+    expectation('deleting a definition removes its path for good, however many objects go with it', async (ctx) => {
+      await install(ctx, definition('Trinket', { type: 'object', properties: {} }));
+      const collection = grouped(ctx, groupVersion, 'trinkets');
+      for (const name of ['a', 'b', 'c']) await create(ctx, collection, { apiVersion: groupVersion, kind: 'Trinket', metadata: { name } });
+      ok(await ctx.api.delete(`${crds}/trinkets.${group}`));
+      await gone(ctx, `${crds}/trinkets.${group}`);
+      await gone(ctx, collection);
+    }),
     expectation('a definition whose schema leaves a type out is 422', async (ctx) => {
       refused(
         await ctx.api.post(crds, definition('Badtype', { properties: { a: {} } })),

@@ -44,7 +44,8 @@ export class WatchHub {
   readonly #storage: Storage;
   readonly #service: ObjectService;
   readonly #bookmarkIntervalMs: number;
-  readonly #open = new Set<() => void>();
+  /** How to end each watch, and what it is of. */
+  readonly #open = new Map<() => void, string>();
 
   constructor(storage: Storage, service: ObjectService, bookmarkIntervalMs: number) {
     this.#storage = storage;
@@ -107,7 +108,7 @@ export class WatchHub {
       response.end();
     };
     const timer = setTimeout(end, request.timeoutMs);
-    this.#open.add(end);
+    this.#open.set(end, info.bucket);
     response.on('close', stop);
   }
 
@@ -116,7 +117,12 @@ export class WatchHub {
   }
 
   closeAll(): void {
-    for (const end of [...this.#open]) end();
+    for (const end of [...this.#open.keys()]) end();
+  }
+
+  /** Ends the watches of a kind. */
+  close(bucket: string): void {
+    for (const [end, of] of [...this.#open]) if (of === bucket) end();
   }
 
   #sendExisting(request: WatchRequest, send: (type: EventType, object: StoredObject) => void): void {

@@ -156,16 +156,28 @@ function infosOf(crd: StoredObject): readonly ResourceInfo[] {
     });
 }
 
+const bucketOf = ({ spec }: StoredObject): string => `${String(field(spec, 'group'))}/${String(field(field(spec, 'names'), 'plural'))}`;
+
 export class CustomResourceController {
   readonly #storage: Storage;
   readonly #service: ObjectService;
   readonly #registry: Registry;
   readonly #now: () => number;
   readonly #later: Later;
+  readonly #ended: (bucket: string) => void;
   readonly #crds: ResourceInfo;
   #stops: (() => void)[] = [];
 
-  constructor(parts: { storage: Storage; service: ObjectService; registry: Registry; now: () => number; later: Later }) {
+  constructor(parts: {
+    storage: Storage;
+    service: ObjectService;
+    registry: Registry;
+    now: () => number;
+    later: Later;
+    /** A kind is served no more. */
+    ended?: (bucket: string) => void;
+  }) {
+    this.#ended = parts.ended ?? (() => undefined);
     this.#storage = parts.storage;
     this.#service = parts.service;
     this.#registry = parts.registry;
@@ -184,7 +196,7 @@ export class CustomResourceController {
     for (const crd of this.#storage.list(this.#crds.bucket)) this.#sync(crd);
     this.#stops.push(
       this.#storage.subscribe(this.#crds.bucket, (event) => {
-        if (event.type === 'DELETED') this.#registry.setCustom(event.object.metadata.name, []);
+        if (event.type === 'DELETED') this.#forget(event.object);
         else
           this.#later(`definition ${event.object.metadata.name}`, () =>
             this.#sync(this.#storage.get(this.#crds.bucket, { namespace: '', name: event.object.metadata.name })),
@@ -194,8 +206,9 @@ export class CustomResourceController {
       this.#storage.subscribe(undefined, (event) => {
         if (event.type !== 'DELETED' || !event.bucket.includes('/')) return;
         const [group, plural] = event.bucket.split('/');
-        const crd = this.#storage.get(this.#crds.bucket, { namespace: '', name: `${plural ?? ''}.${group ?? ''}` });
-        if (crd?.metadata.deletionTimestamp !== undefined) this.#later(`definition ${crd.metadata.name}`, () => this.#sync(crd));
+        const definition = { namespace: '', name: `${plural ?? ''}.${group ?? ''}` };
+        const find = (): StoredObject | undefined => this.#storage.get(this.#crds.bucket, definition);
+        if (find()?.metadata.deletionTimestamp !== undefined) this.#later(`definition ${definition.name}`, () => this.#sync(find()));
       }),
     );
   }
@@ -203,6 +216,12 @@ export class CustomResourceController {
   stop(): void {
     for (const stop of this.#stops) stop();
     this.#stops = [];
+  }
+
+  /** Its instances are gone, and so is the address where they were watched. */
+  #forget(crd: StoredObject): void {
+    this.#registry.setCustom(crd.metadata.name, []);
+    this.#ended(bucketOf(crd));
   }
 
   #sync(crd: StoredObject | undefined): void {
@@ -251,7 +270,7 @@ export class CustomResourceController {
   #finalize(crd: StoredObject): void {
     const key = { namespace: '', name: crd.metadata.name };
     const infos = this.#registry.customOf(crd.metadata.name);
-    const bucket = `${String(field(crd.spec, 'group'))}/${String(field(field(crd.spec, 'names'), 'plural'))}`;
+    const bucket = bucketOf(crd);
     const [info] = infos;
     if (info !== undefined) {
       for (const item of this.#storage.list(bucket)) {
