@@ -16,7 +16,7 @@ import { startOfSlot } from './periodicJitter.ts';
 import { resultsAfter } from './periodicResults.ts';
 import { planRetries } from './periodicRetry.ts';
 import { attemptOfRun, isFinished, runNowTokenOf, slotOfRun, tokenOfRun, type RunCause } from './periodicRun.ts';
-import { startWaiting, wakeForWaiting } from './periodicWaiting.ts';
+import { settleStarted, startWaiting, wakeForWaiting } from './periodicWaiting.ts';
 import { nextTimes, slotsBetween, type IntervalSchedule, type Schedule, type SlotSchedule } from './schedule.ts';
 import { timeMs, writable } from './times.ts';
 
@@ -140,6 +140,7 @@ function replacedBy(desk: Desk, runs: readonly ProwJob[]): readonly ProwJob[] {
 
 /** In a queue those that wait have their turn before a new slot, elsewhere a slot that is on time does not wait for them. */
 function workThrough({ desk, periodic, ended }: View, judge: () => void): void {
+  settleStarted(desk);
   const before = desk.waiting;
   if (periodic.spec.concurrencyPolicy === 'Queue') {
     const blocked = planRetries(desk, ended) > 0;

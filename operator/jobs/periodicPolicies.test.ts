@@ -210,6 +210,16 @@ describePlans('missedRuns All', [
     want: ['09:40 miss Superseded', '10:10 wait CatchUp', '09:50 start catchup'],
   },
   {
+    name: 'one whose run is there has started and does not give way',
+    given: given(
+      { ...several, missedRuns: { policy: 'All', limit: 2 } },
+      { waiting: [waiting('09:40:00', 'CatchUp'), waiting('09:50:00', 'CatchUp')] },
+    ),
+    runs: [{ slot: clock('09:40:00') }],
+    now: '10:15:00',
+    want: ['09:40 start catchup', '10:10 wait CatchUp', '09:50 start catchup'],
+  },
+  {
     name: 'not those beyond maxAge',
     given: given({ ...several, missedRuns: { policy: 'All', maxAge: '15m' } }),
     now: '10:39:00',

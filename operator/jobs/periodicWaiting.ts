@@ -15,15 +15,21 @@ const causes: Readonly<Record<WaitingSlot['reason'], StartCause>> = {
   Retry: 'retry',
 };
 
+/** A slot that waits and whose run is there has started, and only status does not say so yet: whatever comes now finds it answered. */
+export function settleStarted(desk: Desk): void {
+  for (const entry of desk.waiting) {
+    if (desk.runOf(entry.slotMs, entry.attempt) !== undefined) desk.start(waited(entry), causes[entry.reason], desk.nowMs);
+  }
+}
+
 /** `entries`: those that waited before this plan. `blocked`: none of them may start in it. */
 export function startWaiting(desk: Desk, entries: readonly WaitingSlot[], blocked: boolean): void {
   const isQueue = desk.spec.concurrencyPolicy === 'Queue';
   let closed = blocked || desk.isHeld;
   const known = new Set(desk.waiting);
   for (const entry of turns(entries).filter((candidate) => known.has(candidate))) {
-    if (desk.runOf(entry.slotMs, entry.attempt) !== undefined) desk.start(waited(entry), causes[entry.reason], desk.nowMs);
-    else if (giveUp(desk, entry)) continue;
-    else if (readyMs(desk, entry) > desk.nowMs) {
+    if (giveUp(desk, entry)) continue;
+    if (readyMs(desk, entry) > desk.nowMs) {
       desk.wakeAt(readyMs(desk, entry));
       closed ||= isQueue;
     } else if (closed || !desk.hasPlace) closed = true;

@@ -277,6 +277,22 @@ describe('a run that was created, and the answer of its creation was lost, while
   });
 });
 
+it('is started, and not replaced, when its run exists and only status says that the slot waits', async () => {
+  const world = await start('00:10:00', { spec: { concurrencyPolicy: 'Replace' } });
+  await world.clock.advance(600_000);
+  await world.reconcile();
+  expect(world.status.waiting).toMatchObject([{ slot: clock('00:20:00'), reason: 'Replacing' }]);
+  world.finish('nightly-20260101t0010z', 'aborted');
+  world.pull({ atWrite: 2, when: 'before' });
+  await expect(world.reconcile()).rejects.toThrow('the plug was pulled before the write');
+  await world.clock.advance(600_000);
+  await world.reconcile();
+  expect(world.created).toEqual(['nightly-20260101t0010z', 'nightly-20260101t0020z']);
+  expect(world.status.skipped).toBeUndefined();
+  expect(world.status.waiting).toMatchObject([{ slot: clock('00:30:00'), reason: 'Replacing' }]);
+  expect(world.aborted).toContain('nightly-20260101t0020z');
+});
+
 it('takes back what an earlier release said of a field that it did not act on', async () => {
   const said = {
     type: 'Unsupported',
