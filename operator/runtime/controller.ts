@@ -11,6 +11,7 @@ import { createControllerMeter } from './controllerMetrics.ts';
 import { ReconcileError, StoppedError, asError, judge } from './errors.ts';
 import type { Verdict } from './errors.ts';
 import type { Logger } from './logger.ts';
+import { turnOf } from './loopTurn.ts';
 import type { Metrics } from './metrics.ts';
 import type { Reconciler, Result } from './reconciler.ts';
 import type { AddOptions, WorkItem } from './workQueue.ts';
@@ -145,7 +146,11 @@ export class Controller {
   }
 
   async #work(): Promise<void> {
-    for (let item = await this.queue.get(); item !== undefined; item = await this.queue.get()) await this.#pass(item);
+    const turn = turnOf(this.#clock);
+    for (let item = await this.queue.get(); item !== undefined; item = await this.queue.get()) {
+      await this.#pass(item);
+      if (turn.isLong) await turn.next();
+    }
   }
 
   /** One pass. Resolves when it has ended, or when it has ignored its deadline for so long that the worker leaves it behind. */

@@ -45,8 +45,7 @@ export interface WorkQueueOptions {
 export const freshPerResync = 8;
 
 /** Everything the queue knows of one key. Exists while the key is waiting, delayed or being worked on. */
-interface Entry {
-  readonly key: ObjectKey;
+interface Entry extends ObjectKey {
   /** What the next hand-out will say. */
   priority: Priority;
   /** Its place in a lane while it is ready. */
@@ -152,7 +151,7 @@ export class WorkQueue {
       entry.dirty = false;
       this.#makeReady(entry);
     } else if (entry.at === undefined) {
-      this.#entries.delete(entry.key);
+      this.#entries.delete(entry);
     }
     if (this.#processing.size === 0) for (const resolve of this.#drainers.splice(0)) resolve();
     this.#checkIdle();
@@ -169,7 +168,7 @@ export class WorkQueue {
     this.#meter.depth(0);
     for (const entry of this.#entries.values()) {
       entry.dirty = false;
-      if (entry.startedMs === undefined) this.#entries.delete(entry.key);
+      if (entry.startedMs === undefined) this.#entries.delete(entry);
     }
     for (const resolve of this.#takers.splice(0)) resolve(undefined);
     if (this.#processing.size === 0) for (const resolve of this.#drainers.splice(0)) resolve();
@@ -194,7 +193,8 @@ export class WorkQueue {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
     const entry: Entry = {
-      key: { namespace: key.namespace, name: key.name },
+      namespace: key.namespace,
+      name: key.name,
       priority: 'resync',
       slot: undefined,
       readySinceMs: 0,
@@ -204,7 +204,7 @@ export class WorkQueue {
       startedMs: undefined,
       dirty: false,
     };
-    this.#entries.set(entry.key, entry);
+    this.#entries.set(entry, entry);
     return entry;
   }
 
@@ -235,7 +235,7 @@ export class WorkQueue {
     entry.priority = 'fresh';
     if (entry.slot === undefined) return;
     this.#lanes.resync.cancel(entry.slot);
-    entry.slot = this.#lanes.fresh.push(entry.key.namespace, entry);
+    entry.slot = this.#lanes.fresh.push(entry.namespace, entry);
   }
 
   #undelay(entry: Entry): void {
@@ -244,7 +244,7 @@ export class WorkQueue {
 
   #makeReady(entry: Entry): void {
     entry.readySinceMs = this.#clock.monotonic();
-    entry.slot = this.#lanes[entry.priority].push(entry.key.namespace, entry);
+    entry.slot = this.#lanes[entry.priority].push(entry.namespace, entry);
     this.#meter.depth(this.depth);
     if (this.#takers.length === 0) return;
     // Not #take: what falls due in there would be handed to the same taker, and this item to nobody.
@@ -261,7 +261,7 @@ export class WorkQueue {
     const entry = this.#shift();
     if (entry === undefined) return undefined;
     const nowMs = this.#clock.monotonic();
-    const item: WorkItem = { key: entry.key, priority: entry.priority };
+    const item: WorkItem = { key: { namespace: entry.namespace, name: entry.name }, priority: entry.priority };
     entry.slot = undefined;
     entry.priority = 'resync';
     entry.startedMs = nowMs;

@@ -62,12 +62,17 @@ describe('what the cache keeps of a run', () => {
       status: {
         state: 'success',
         reason: 'Succeeded',
-        startTime: '2026-01-01T10:00:00Z',
         completionTime: '2026-01-01T10:04:00Z',
         conditions: [{ ...condition('Archived'), message: '' }],
         attempts: [{ number: 1, pod_name: 'nightly-1', pod_namespace: 'pods', build_id: '2124648040431533408' }],
       },
     });
+  });
+
+  it('keeps the time at which the run started where it is not that of its creation', () => {
+    const run = finishedRun('nightly-1');
+    const status = { ...run.status, state: 'success' as const, startTime: '2026-01-01T10:00:07Z' };
+    expect(runSummary()({ ...run, status }).status?.startTime).toBe('2026-01-01T10:00:07Z');
   });
 
   it('keeps what somebody waits for when a run is deleted', () => {

@@ -26,7 +26,7 @@ const keptSpec = [
   'namespace',
   'abort',
 ] as const;
-const keptStatus = ['state', 'reason', 'startTime', 'completionTime', 'prev_report_states'] as const;
+const keptStatus = ['state', 'reason', 'completionTime', 'prev_report_states'] as const;
 /** What upstream's plank writes instead of attempts. */
 const soleAttempt = ['pendingTime', 'pod_name', 'build_id'] as const;
 const keptAttempt = ['number', 'pod_name', 'pod_namespace', 'build_id'] as const;
@@ -57,13 +57,13 @@ function summaryOf({ metadata, spec, status }: ProwJob, shared: SharedValues): P
     kind: 'ProwJob',
     metadata: small,
     spec: shared.of(exact(pick<ProwJobSpec>(spec, keptSpec))),
-    status: statusOf(status ?? { state: 'triggered' }, own, shared),
+    status: statusOf(status ?? { state: 'triggered' }, metadata.creationTimestamp, own, shared),
   };
 }
 
 type Texts = readonly (string | undefined)[];
 
-function statusOf(status: ProwJobStatus, own: Texts, shared: SharedValues): ProwJobStatus {
+function statusOf(status: ProwJobStatus, created: string | undefined, own: Texts, shared: SharedValues): ProwJobStatus {
   const { attempts = [], conditions, startTime } = status;
   const archived = conditions?.filter(({ type }) => type === archivedCondition).map((condition) => ({ ...condition, message: '' }));
   return exact<ProwJobStatus>({
@@ -71,7 +71,8 @@ function statusOf(status: ProwJobStatus, own: Texts, shared: SharedValues): Prow
     ...(attempts.length === 0 ? pick<ProwJobStatus>(status, soleAttempt) : {}),
     state: shared.of(status.state),
     reason: shared.of(status.reason),
-    startTime: equalOf(startTime, own),
+    // Nearly always the time of creation, which is taken where there is none.
+    startTime: startTime === created ? undefined : startTime,
     attempts: attempts.length === 0 ? undefined : attempts.map((attempt) => attemptOf(attempt, own, shared)),
     conditions: archived?.length === 0 ? undefined : archived,
   });
