@@ -130,7 +130,7 @@ class Soak {
     await this.#endOf(namespace);
   }
 
-  /** Restarts what ended, asks for samples, checks the invariants, and tells how it goes, until it is told to stop. */
+  /** Restarts what ended, checks the invariants, and tells how it goes, until it is told to stop. */
   async #keepWatch(signal: AbortSignal): Promise<void> {
     let [sampledMs, checkedMs, toldMs] = [0, 0, 0];
     while (!signal.aborted) {
@@ -139,7 +139,6 @@ class Soak {
       if (nowMs - sampledMs >= sampleMs) {
         sampledMs = nowMs;
         this.#rememberCold(false);
-        this.#stage.askForSamples();
       }
       if (nowMs - checkedMs >= checkMs) {
         checkedMs = nowMs;

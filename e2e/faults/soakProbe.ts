@@ -1,12 +1,14 @@
 /**
- * Loaded into an operator before its own code (`node --import`): on SIGUSR2 it collects garbage and appends what the process holds as a
- * line of JSON to a file beside its log. The operator itself knows nothing of it.
+ * Loaded into an operator before its own code (`node --import`): every few seconds it collects garbage and appends what the process holds
+ * as a line of JSON to a file beside its settings. The operator itself knows nothing of it.
  */
 import { appendFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { probeFile, type ProbeLine } from './soakSamples.ts';
+
+const everyMs = 5_000;
 
 function probe(file: string, collect: () => void): void {
   collect();
@@ -29,6 +31,5 @@ if (process.argv.includes('--settings') && settings !== undefined) {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const file = probeFile(path.dirname(settings), process.pid);
-  process.on('SIGUSR2', () => probe(file, collect));
-  appendFileSync(file, '');
+  setInterval(() => probe(file, collect), everyMs).unref();
 }

@@ -37,13 +37,6 @@ export const soakSettings: SettingsFile = {
 const lease = { namespace: 'default', name: 'prow-operator' };
 const probe = path.join(import.meta.dirname, 'soakProbe.ts');
 const startMs = 60_000;
-const youngMs = 4_000;
-
-interface Replica {
-  readonly program: Program;
-  readonly startedAtMs: number;
-  isStopped: boolean;
-}
 
 export class SoakStage {
   readonly dir: string;
@@ -54,7 +47,7 @@ export class SoakStage {
   starts = 0;
   #sandbox: Program;
   readonly #port: string;
-  #replicas: Replica[] = [];
+  #operators: Program[] = [];
   #isClosing = false;
 
   private constructor(dir: string, parts: { client: KubeClient; proxy: FaultProxy; sandbox: Program; port: string }) {
@@ -84,15 +77,14 @@ export class SoakStage {
   }
 
   get operators(): readonly Program[] {
-    return this.#replicas.map(({ program }) => program);
+    return this.#operators;
   }
 
   startOperator(): void {
     this.starts += 1;
     const name = `operator-${this.starts}`;
     const args = ['run', '--kubeconfig', path.join(this.dir, 'kubeconfig-proxy'), '--settings', path.join(this.dir, 'settings.yaml')];
-    const program = Program.start(name, args, path.join(this.dir, `${name}.log`), ['--import', probe]);
-    this.#replicas.push({ program, startedAtMs: performance.now(), isStopped: false });
+    this.#operators.push(Program.start(name, args, path.join(this.dir, `${name}.log`), ['--import', probe]));
   }
 
   /** The process that holds the lease, if one of ours does and the API server answers. */
@@ -109,22 +101,19 @@ export class SoakStage {
 
   /** Ends an operator, and starts another in its place. */
   async replace(program: Program, how: 'kill' | 'stop'): Promise<void> {
-    this.#replicas = this.#replicas.filter((replica) => replica.program !== program);
+    this.#operators = this.#operators.filter((each) => each !== program);
     await program[how]();
     this.startOperator();
   }
 
   /** The process does nothing for so long, and then goes on as if no time had passed. */
   async freeze(program: Program, ms: number): Promise<void> {
-    const replica = this.#replicas.find((each) => each.program === program);
-    if (replica === undefined || !program.running) return;
-    replica.isStopped = true;
+    if (!program.running) return;
     process.kill(program.pid, 'SIGSTOP');
     try {
       await wait(ms);
     } finally {
       wake(program);
-      replica.isStopped = false;
     }
   }
 
@@ -142,8 +131,8 @@ export class SoakStage {
   /** Starts again what has ended, and remembers why. Throws when an operator or the sandbox ended as none may. */
   supervise(): void {
     if (this.#isClosing) return;
-    for (const { program } of this.#replicas.filter((replica) => !replica.program.running)) {
-      this.#replicas = this.#replicas.filter((replica) => replica.program !== program);
+    for (const program of this.#operators.filter(({ running }) => !running)) {
+      this.#operators = this.#operators.filter((each) => each !== program);
       const words = program.tail(40);
       const last = words.split('\n').at(-1) ?? '';
       if (words.includes('An error that nobody caught') || !program.ending.endsWith('code 1')) {
@@ -151,14 +140,6 @@ export class SoakStage {
       }
       this.selfEnded.push(`${program.name}: ${last.slice(0, 300)}`);
       this.startOperator();
-    }
-  }
-
-  /** Asks every operator that can answer what it holds. */
-  askForSamples(): void {
-    for (const { program, startedAtMs, isStopped } of this.#replicas) {
-      const isReady = existsSync(probeFile(this.dir, program.pid)) && performance.now() - startedAtMs > youngMs;
-      if (isReady && !isStopped && program.running) process.kill(program.pid, 'SIGUSR2');
     }
   }
 
