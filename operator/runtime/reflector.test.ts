@@ -216,6 +216,27 @@ describe('what the server does, and what the reflector makes of it', () => {
     expect(counts.causes).toEqual(['timeout', 'timeout']);
   });
 
+  it('loses an event without a trace: the first watch that ends an hour after the list is followed by another', async () => {
+    const open: ServerResponse[] = [];
+    onList = (n, request, response) =>
+      request.url.searchParams.get('limit') === '1' || n === 1 ? listOf(response, 10, map('a', 5)) : listOf(response, 20, map('b', 12));
+    onWatch = (n, request, response) => {
+      silence(n, request, response);
+      open.push(response);
+    };
+    start();
+    await server.gets('watches', 1, () => server.watches);
+    await clock.advance(3_599_000);
+    open[0]?.end();
+    await liveUntil('the second watch', () => open.length === 2);
+    expect(informer.store.list().map((object) => object.metadata.name)).toEqual(['a']);
+    await clock.advance(1_000);
+    open[1]?.end();
+    await liveUntil('the third watch', () => open.length === 3);
+    expect(informer.store.list().map((object) => object.metadata.name)).toEqual(['b']);
+    expect(versionsOf(server.watches)).toEqual(['10', '10', '20']);
+  });
+
   it('sends an ERROR event 410: lists again, after a wait that grows', async () => {
     onList = (n, _request, response) => listOf(response, 10 * n, map('a', 10 * n, `v${n}`));
     onWatch = (_n, _request, response) => {

@@ -59,10 +59,16 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly watchSeconds?: number;
   /** How much longer than that silence is tolerated. */
   readonly idleMarginMs?: number;
+  /**
+   * When the last list is older than this, give or take a quarter, the end of a watch is followed by a new list. So an event that got lost
+   * without a trace stays unknown for no longer than this and one watch. Default one hour.
+   */
+  readonly relistMs?: number;
 }
 
 /** kube-apiserver's own time-out for a watch is 30 to 60 min; below 5 min most load balancers let it live. */
 const defaultWatchSeconds = 290;
+const defaultRelistMs = 3_600_000;
 /** Bookmarks come about once a minute: a watch that has lived so long without a word may be one into the future. */
 const wordlessMs = 150_000;
 
@@ -76,6 +82,8 @@ export class Reflector<T extends KubeObject> {
   #listStartMs = 0;
   /** The server may not be what it was: its version is asked for before the next watch. */
   #isDoubtful = false;
+  /** Monotonic; when the store is to be compared with a new list. */
+  #agedAtMs = Infinity;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -124,6 +132,10 @@ export class Reflector<T extends KubeObject> {
 
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
     const { client, type, clock, metrics, watchSeconds = defaultWatchSeconds, idleMarginMs = 10_000 } = this.#options;
+    if (clock.monotonic() >= this.#agedAtMs) {
+      this.#advance({ type: 'aged' });
+      return;
+    }
     if (this.#isDoubtful && !(await this.#clearDoubt(resourceVersion, signal))) return;
     const timeoutSeconds = Math.max(1, Math.round(watchSeconds + (this.#random() - 0.5) * Math.min(20, watchSeconds / 2)));
     const startMs = clock.monotonic();
@@ -211,6 +223,8 @@ export class Reflector<T extends KubeObject> {
       case 'replace':
         store.replacePrepared(this.#items, effect.resourceVersion);
         this.#isDoubtful = false;
+        // Spread, so that not all kinds of all replicas are listed at once.
+        this.#agedAtMs = clock.monotonic() + (this.#options.relistMs ?? defaultRelistMs) * (0.75 + this.#random() / 2);
         metrics?.listed(this.#items.length, clock.monotonic() - this.#listStartMs);
         metrics?.resourceVersion(effect.resourceVersion);
         this.#items = [];

@@ -140,6 +140,13 @@ const rows: readonly Row[] = [
     effects: ['report' as const],
   })),
   {
+    name: 'a store that nobody has compared for long is listed again at once, and failures are kept in mind',
+    from: watching('5', 0, 2),
+    input: { type: 'aged' },
+    to: listing(1, 2),
+    effects: ['discard'],
+  },
+  {
     name: 'a watch shorter than the stable period counts as one more failure',
     from: watching('5', defaultTuning.stableMs - 1, 7),
     input: failed('closed'),

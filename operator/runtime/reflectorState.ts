@@ -64,7 +64,9 @@ export type ReflectorInput =
   /** The list call or the watch ended. */
   | { readonly type: 'failed'; readonly failure: Failure }
   /** The wait is over. */
-  | { readonly type: 'timer' };
+  | { readonly type: 'timer' }
+  /** The last list is so long ago that the store is compared with a new one, whatever the watch has told. */
+  | { readonly type: 'aged' };
 
 /** What the runner does, in this order, on a transition. What it does next follows from the new state. */
 export type ReflectorEffect =
@@ -122,6 +124,10 @@ export function next(state: ReflectorState, input: ReflectorInput, moment: Momen
       break;
     case 'timer':
       if (state.phase === 'backingOff') return afterWait(state, moment);
+      break;
+    case 'aged':
+      if (state.phase === 'watching')
+        return { state: { phase: 'listing', page: 1, failures: state.failures }, effects: [{ type: 'discard' }] };
       break;
   }
   throw new Error(`reflector: ${input.type} cannot happen while ${state.phase}`);

@@ -35,6 +35,16 @@ const added = (object: Thing): { type: 'ADDED'; object: Thing } => ({ type: 'ADD
 const modified = (object: Thing): { type: 'MODIFIED'; object: Thing } => ({ type: 'MODIFIED', object });
 const deleted = (object: Thing): { type: 'DELETED'; object: Thing } => ({ type: 'DELETED', object });
 
+it('keeps the object that it holds when a list shows the same version: a large list costs no second copy', () => {
+  const store = new Store<KubeObject>();
+  const object = (): KubeObject => ({ metadata: { namespace: 'ns', name: 'a', uid: 'uid', resourceVersion: '5' } });
+  store.replace([object()], '5');
+  const held = store.list()[0];
+  expect(store.prepare(object())).toBe(held);
+  const other = { metadata: { ...object().metadata, uid: 'another' } };
+  expect(store.prepare(other)).toEqual(other);
+});
+
 describe('reading', () => {
   it('knows one namespace from another, and what is not there', () => {
     const { store } = newStore();

@@ -161,9 +161,15 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
     );
   }
 
-  /** What the store keeps of an object. A list comes in pages, and the whole objects of all of them would be many times as large. */
+  /**
+   * What the store keeps of an object, which is the one that it holds when nothing has changed. A list comes in pages, and the whole objects
+   * of all of them would be many times as large.
+   */
   prepare(object: T): T {
-    return this.#ingest(object);
+    const present = this.#at(object);
+    const { uid, resourceVersion } = object.metadata;
+    const isHeld = uid !== undefined && present?.metadata.uid === uid && present.metadata.resourceVersion === resourceVersion;
+    return isHeld ? present : this.#ingest(object);
   }
 
   /** As replace, for items that prepare has returned. */
