@@ -13,8 +13,10 @@ type Fate = 'onTime' | 'late' | 'catchUp' | MissReason;
 /** Slots in their order, none of which was dealt with before. `superseded`: far too many passed, and none of these is among the latest. */
 export function judgeDue(desk: Desk, due: readonly number[], superseded: boolean): void {
   const wanted = due.filter((slotMs) => desk.runOf(slotMs, 1) === undefined && heldReason(desk, slotMs) === undefined);
-  const fates: ReadonlyMap<number, Fate> = superseded ? new Map() : fatesOf(desk, wanted);
-  const lastPlaced = wanted.findLast((slotMs) => isPlaced(fates.get(slotMs)));
+  // Whose run was created just before a crash was chosen then: those before it were not, and are not now.
+  const startedMs = due.findLast((slotMs) => desk.runOf(slotMs, 1) !== undefined) ?? -Infinity;
+  const fates: ReadonlyMap<number, Fate> = superseded ? new Map() : fatesOf(desk, wanted, startedMs);
+  const lastPlaced = Math.max(startedMs, wanted.findLast((slotMs) => isPlaced(fates.get(slotMs))) ?? -Infinity);
   const caughtUp = makeRoom(desk, wanted.filter((slotMs) => fates.get(slotMs) === 'catchUp').length);
   for (const slotMs of due) {
     const held = heldReason(desk, slotMs);
@@ -36,7 +38,7 @@ function heldReason({ hold, spec, startOf }: Desk, slotMs: number): 'Suspended' 
   return heldBack(spec, slotMs) ?? (exclusionAt(spec, startOf(slotMs)) === undefined ? undefined : 'Excluded');
 }
 
-function fatesOf(desk: Desk, wanted: readonly number[]): ReadonlyMap<number, Fate> {
+function fatesOf(desk: Desk, wanted: readonly number[], startedMs: number): ReadonlyMap<number, Fate> {
   const fates = new Map<number, Fate>();
   const late: number[] = [];
   for (const slotMs of wanted) {
@@ -45,7 +47,8 @@ function fatesOf(desk: Desk, wanted: readonly number[]): ReadonlyMap<number, Fat
   }
   const { policy = 'Latest' } = desk.spec.missedRuns ?? {};
   const all = policy === 'All';
-  const chosen = new Set(all ? recent(desk, late) : fates.size === 0 ? late.slice(-1) : []);
+  const latest = fates.size === 0 ? late.slice(-1).filter((slotMs) => slotMs > startedMs) : [];
+  const chosen = new Set(all ? recent(desk, late) : latest);
   for (const slotMs of late) {
     const reason = all || chosen.has(slotMs) ? tooLate(desk, slotMs) : undefined;
     const accepted = all ? 'catchUp' : 'late';

@@ -86,6 +86,27 @@ const slots: readonly PlanRow[] = [
     want: ['10:10 miss Superseded', '10:20 miss Superseded', '10:30 skip ActiveRun'],
   },
   {
+    name: 'a late run that was created just before a crash was the one: no second one for a slot before it',
+    given: { status: settledAt('10:00:00') },
+    runs: [{ slot: clock('10:30:00'), created: clock('10:31:00') }],
+    now: '10:31:00',
+    want: ['10:10 miss Superseded', '10:20 miss Superseded', '10:30 start'],
+  },
+  {
+    name: 'the same for a run on time',
+    given: { status: settledAt('10:00:00') },
+    runs: [{ slot: clock('10:30:00') }],
+    now: '10:30:01',
+    want: ['10:10 miss Superseded', '10:20 miss Superseded', '10:30 start'],
+  },
+  {
+    name: 'a slot that was slept through after that run is another matter',
+    given: { status: settledAt('10:00:00'), spec: { concurrencyPolicy: 'Allow' } },
+    runs: [{ slot: clock('10:20:00'), created: clock('10:21:00') }],
+    now: '10:41:00',
+    want: ['10:10 miss Superseded', '10:20 start', '10:30 miss Superseded', '10:40 start catchup'],
+  },
+  {
     name: 'missedRuns Skip',
     given: { status: settledAt('10:00:00'), spec: { missedRuns: { policy: 'Skip' } } },
     now: '10:25:00',

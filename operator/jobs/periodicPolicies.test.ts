@@ -505,3 +505,9 @@ it('a slot that this process was waiting for is on time, however long its own ba
   expect(at('10:16:00', '10:10:00')).toEqual(['10:10 miss SkipPolicy']);
   expect(at('10:21:00', '10:10:00')).toEqual(['10:10 miss SkipPolicy', '10:20 miss SkipPolicy']);
 });
+
+it('a slot that is made up for was late, also when its run was created just before a crash', () => {
+  const periodic = newPeriodic(given(all, { lastScheduleTime: clock('10:20:00'), waiting: [waiting('10:10:00', 'CatchUp')] }));
+  const { decisions } = planOf(periodic, { runs: [{ slot: clock('10:10:00'), created: clock('10:25:00') }], now: '10:25:01' });
+  expect(decisions).toMatchObject([{ outcome: 'start', exists: true, isLate: true, dueMs: Date.parse(clock('10:10:00')) }]);
+});

@@ -18,7 +18,8 @@ const causes: Readonly<Record<WaitingSlot['reason'], StartCause>> = {
 /** A slot that waits and whose run is there has started, and only status does not say so yet: whatever comes now finds it answered. */
 export function settleStarted(desk: Desk): void {
   for (const entry of desk.waiting) {
-    if (desk.runOf(entry.slotMs, entry.attempt) !== undefined) desk.start(waited(entry), causes[entry.reason], desk.nowMs);
+    if (desk.runOf(entry.slotMs, entry.attempt) !== undefined)
+      desk.start(waited(entry), causes[entry.reason], dueOf(desk, entry), entry.reason === 'CatchUp');
   }
 }
 
