@@ -91,7 +91,7 @@ export class PlayedCluster implements Place {
   readonly log = (request: StreamRequest): HttpStream | undefined => {
     const name = /\/pods\/([^/]+)\/log/.exec(request.path)?.[1];
     if (name === undefined) return undefined;
-    const text = `log of ${name}\n`;
+    const text = `${formatTime(this.#clock.now())} log of ${name}\n`;
     const ended = (): Promise<void> => this.#ended(name);
     const chunks = (async function* () {
       yield Buffer.from(text);

@@ -86,7 +86,8 @@ export function crashTests(scenarios: readonly Scenario[]): void {
   describe.skipIf(chosen.length === 0)('a crash at any write is not to be noticed afterwards', () => {
     it.each(chosen)('$name', { timeout: 300_000 }, async (scenario) => {
       const calm = await playOnce(clusters, scenario);
-      if (process.env.DRY) process.stderr.write(`${scenario.name} ${calm.writes.length}\n  ${calm.writes.map(({ what }) => what).join("\n  ")}\n`);
+      if (process.env.DRY)
+        process.stderr.write(`${scenario.name} ${calm.writes.length}\n  ${calm.writes.map(({ what }) => what).join('\n  ')}\n`);
       expect(calm.record.errors, 'errors without a crash').toEqual([]);
       expect(calm.later, 'what a second look at a settled world writes').toEqual([]);
       const points: readonly (readonly [number, When])[] =

@@ -90,6 +90,8 @@ export const scheduleScenarios: readonly Scenario[] = [
   },
   {
     name: 'set',
+    // How many Periodics are ready is counted when they are seen; who starts anew sees all at once.
+    allowed: { writes: (what) => (what === 'PATCH periodicsets/e2e/status' ? 1 : 0) },
     writes: 0,
     play: async (world) => {
       periodicSet(world, 'e2e', setOf(['a', 'b', 'c'], '0 3 * * *'));
