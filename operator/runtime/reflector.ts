@@ -111,7 +111,7 @@ export class Reflector<T extends KubeObject> {
 
   async #turn(state: ReflectorState, signal: AbortSignal): Promise<void> {
     if (state.phase === 'listing') await this.#list(state.token, signal);
-    else if (state.phase === 'watching') await this.#watch(state.resourceVersion, signal);
+    else if (state.phase === 'watching') await this.#listOrWatch(state.resourceVersion, signal);
     else if (state.phase === 'backingOff') await this.#wait(state.untilMs, signal);
   }
 
@@ -130,12 +130,13 @@ export class Reflector<T extends KubeObject> {
     this.#advance({ type: 'page', resourceVersion: list.metadata.resourceVersion, ...(more === undefined ? {} : { more }) }, list.items);
   }
 
+  async #listOrWatch(resourceVersion: string, signal: AbortSignal): Promise<void> {
+    if (this.#options.clock.monotonic() >= this.#agedAtMs) this.#advance({ type: 'aged' });
+    else await this.#watch(resourceVersion, signal);
+  }
+
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
     const { client, type, clock, metrics, watchSeconds = defaultWatchSeconds, idleMarginMs = 10_000 } = this.#options;
-    if (clock.monotonic() >= this.#agedAtMs) {
-      this.#advance({ type: 'aged' });
-      return;
-    }
     if (this.#isDoubtful && !(await this.#clearDoubt(resourceVersion, signal))) return;
     const timeoutSeconds = Math.max(1, Math.round(watchSeconds + (this.#random() - 0.5) * Math.min(20, watchSeconds / 2)));
     const startMs = clock.monotonic();
@@ -244,6 +245,7 @@ export class Reflector<T extends KubeObject> {
       logger.error('an item of a list has no name and is left out', { resource: type.plural });
       return;
     }
+    if (!store.accepts(item)) return;
     this.#items.push(store.prepare(item.kind === undefined ? { ...item, apiVersion: apiVersionOf(type), kind: type.kind } : item));
   }
 

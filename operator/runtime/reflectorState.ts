@@ -108,16 +108,13 @@ const applyOnly: readonly ReflectorEffect[] = [{ type: 'apply' }];
 export function next(state: ReflectorState, input: ReflectorInput, moment: Moment, tuning: ReflectorTuning = defaultTuning): Step {
   switch (input.type) {
     case 'start':
-      if (state.phase === 'idle') return { state: { phase: 'listing', page: 1, failures: 0 }, effects: [{ type: 'discard' }] };
+      if (state.phase === 'idle') return listAnew(0);
       break;
     case 'page':
       if (state.phase === 'listing') return afterPage(state, input, moment, tuning);
       break;
     case 'event':
-      if (state.phase === 'watching') {
-        const goesBack = (compareVersions(input.resourceVersion, state.resourceVersion) ?? 1) < 0;
-        return { state: goesBack ? state : { ...state, resourceVersion: input.resourceVersion }, effects: applyOnly };
-      }
+      if (state.phase === 'watching') return afterEvent(state, input.resourceVersion);
       break;
     case 'failed':
       if (state.phase === 'listing' || state.phase === 'watching') return afterFailure(state, input.failure, moment, tuning);
@@ -136,6 +133,13 @@ export function next(state: ReflectorState, input: ReflectorInput, moment: Momen
 type Listing = Extract<ReflectorState, { phase: 'listing' }>;
 type Watching = Extract<ReflectorState, { phase: 'watching' }>;
 type BackingOff = Extract<ReflectorState, { phase: 'backingOff' }>;
+
+const listAnew = (failures: number): Step => ({ state: { phase: 'listing', page: 1, failures }, effects: [{ type: 'discard' }] });
+
+function afterEvent(state: Watching, resourceVersion: string): Step {
+  const goesBack = (compareVersions(resourceVersion, state.resourceVersion) ?? 1) < 0;
+  return { state: goesBack ? state : { ...state, resourceVersion }, effects: applyOnly };
+}
 
 function afterPage(state: Listing, input: Extract<ReflectorInput, { type: 'page' }>, moment: Moment, tuning: ReflectorTuning): Step {
   if (input.more !== undefined && input.more !== '') {
