@@ -44,6 +44,10 @@ program
   .option('--abort-on-interrupt', 'Ctrl-C ends the run as well')
   .option(...podKubeconfig)
   .option('--settings <file>', 'of the operator: its settings, YAML; read again when the file changes')
+  .option(
+    '--shards <number>',
+    'of the operator: divide the namespaces into so many parts, which the replicas share; overrides the settings',
+  )
   .option('--log-level <level>', 'of the operator: debug, info, warn or error; overrides the settings')
   .option('--log-format <format>', 'of the operator: json or human; overrides the settings')
   .addHelpText('after', runExitCodes)

@@ -36,6 +36,7 @@ export interface ConnectionDeps {
   readonly calls: number;
   readonly callTimeoutMs: number;
   readonly podSelector: string;
+  readonly keepPod?: (pod: Pod) => boolean;
   readonly podIndexers: Indexers<Pod>;
   readonly changed: () => void;
   readonly callFailed: (problem: ClusterProblem) => void;
@@ -134,6 +135,7 @@ export class ClusterConnection {
       logger: quietLogger(logger, () => this.#verdict.state === 'unavailable'),
       labelSelector: deps.podSelector,
       indexers: deps.podIndexers,
+      ...(deps.keepPod === undefined ? {} : { keep: deps.keepPod }),
       tuning,
       metrics: this.#reflectorHooks(),
       ...(random === undefined ? {} : { random }),

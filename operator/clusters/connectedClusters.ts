@@ -42,6 +42,8 @@ export interface ConnectedClustersOptions {
   readonly podNamespaceOf: (tenant: string) => string | undefined;
   readonly podSelector: string;
   readonly podIndexers: Indexers<Pod>;
+  /** Pods for which this is false belong to runs that another process looks after. */
+  readonly keepPod?: (pod: Pod) => boolean;
   /** How many workers wait for answers of clusters; build clusters together never hold all of them. */
   readonly workers: number;
   readonly clock: Clock;

@@ -3,6 +3,7 @@
  * The command line and the tests use the same wiring.
  */
 import { buildClusters, periodicBackfills, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
+import { shapeCheckOf } from '../../crds/shape.ts';
 import { archiveControllers } from '../../reconcilers/archive/controller.ts';
 import { createBuildClusterController } from '../../reconcilers/buildcluster/controller.ts';
 import { cleanupControllers } from '../../reconcilers/cleanup/controller.ts';
@@ -19,9 +20,10 @@ import type { StoreFactory } from '../archive/stores.ts';
 import { ConnectedClusters, type ConnectedClustersOptions } from '../clusters/connectedClusters.ts';
 import type { Settings } from '../config/settings.ts';
 import { podSelector } from '../jobs/labels.ts';
-import { podIndexers } from '../jobs/podOwner.ts';
+import { podIndexers, runKeyOfPod } from '../jobs/podOwner.ts';
 import { runIndexers } from '../jobs/runIndex.ts';
-import { pods } from '../kube/builtin.ts';
+import { pods, type Pod } from '../kube/builtin.ts';
+import { parseKey, type KubeObject } from '../kube/objects.ts';
 import type { OperatorKit } from '../runtime/operatorKit.ts';
 import { showGauges } from './gauges.ts';
 
@@ -30,6 +32,8 @@ export interface ControllerSettings {
   readonly settings: () => Settings;
   /** Watch only this namespace. Absent: all. */
   readonly namespace?: string;
+  /** Look after the namespaces of one shard only: those for which this is true. */
+  readonly owns?: (namespace: string) => boolean;
   /** How stores of results are opened. Default: by the scheme of their location. */
   readonly openStore?: StoreFactory;
 }
@@ -42,19 +46,34 @@ export interface Wired {
 export function setUpControllers(kit: OperatorKit, options: ControllerSettings): Wired {
   const settings = reachableSettings(options);
   const { client, events, clock, logger, metrics, manager } = kit;
-  const scope = options.namespace === undefined ? {} : { namespace: options.namespace };
-  const jobs = kit.informer(prowJobs, { ...scope, indexers: runIndexers, transform: runSummary() });
-  const schedules = kit.informer(periodics, { ...scope, indexers: periodicSetIndexers });
-  const sets = kit.informer(periodicSets, scope);
-  const backfills = kit.informer(periodicBackfills, { ...scope, indexers: backfillIndexers });
-  const plugins = kit.informer(pluginConfigs, { ...scope, indexers: pluginConfigIndexers });
-  const declared = kit.informer(buildClusters, scope);
-  const podCache = kit.informer(pods, { ...podScope(options), labelSelector: podSelector, indexers: podIndexers });
+  const { owns } = options;
+  const scope = {
+    ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
+    ...(owns === undefined ? {} : { keep: ({ metadata }: KubeObject) => owns(metadata.namespace ?? '') }),
+  };
+  // A pod belongs where its run does, wherever it lies.
+  const keepPod = owns === undefined ? {} : { keep: (pod: Pod) => owns(parseKey(runKeyOfPod(pod)).namespace) };
+  const jobs = kit.informer(prowJobs, { ...scope, problemOf: shapeCheckOf(prowJobs.kind), indexers: runIndexers, transform: runSummary() });
+  const schedules = kit.informer(periodics, { ...scope, problemOf: shapeCheckOf(periodics.kind), indexers: periodicSetIndexers });
+  const sets = kit.informer(periodicSets, { ...scope, problemOf: shapeCheckOf(periodicSets.kind) });
+  const backfills = kit.informer(periodicBackfills, {
+    ...scope,
+    problemOf: shapeCheckOf(periodicBackfills.kind),
+    indexers: backfillIndexers,
+  });
+  const plugins = kit.informer(pluginConfigs, { ...scope, problemOf: shapeCheckOf(pluginConfigs.kind), indexers: pluginConfigIndexers });
+  const declared = kit.informer(buildClusters, { ...scope, problemOf: shapeCheckOf(buildClusters.kind) });
+  const podCache = kit.informer(pods, { ...podScope(options), ...keepPod, labelSelector: podSelector, indexers: podIndexers });
 
   const access = { pods: podCache.store, writer: kit.writer(podCache), client, evidence: client };
   const common = { clock, logger, metrics, policy: settings };
   const start = settings();
-  const clusters = connectClusters(kit, { local: access, declared, settings });
+  const clusters = connectClusters(kit, {
+    local: access,
+    declared,
+    settings,
+    ...(keepPod.keep === undefined ? {} : { keepPod: keepPod.keep }),
+  });
   manager.addInformer(clusters);
   const runs = prowJobController({
     ...common,
@@ -124,6 +143,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
     events,
     workers: start.cleanup.workers,
     isLeading: () => manager.phase === 'leading',
+    isDivided: owns !== undefined,
   });
   for (const each of cleanup.controllers) manager.addController(each);
   manager.addService({ name: 'cleanup of build clusters', leaderOnly: true, run: cleanup.cleanElsewhere });
@@ -161,7 +181,7 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
   };
 }
 
-interface ClusterParts extends Pick<ConnectedClustersOptions, 'local' | 'declared'> {
+interface ClusterParts extends Pick<ConnectedClustersOptions, 'local' | 'declared' | 'keepPod'> {
   readonly settings: () => Settings;
 }
 

@@ -40,6 +40,9 @@ export async function run(options: RunOptions): Promise<number> {
     const shards = shardsOf(options);
     const source = await openSettings(options, shards, (level, message, fields) => logger?.[level](message, fields));
     const settings = source.current();
+    const count = shards ?? settings.leaderElection.shards;
+    if (count > 1 && options.namespace !== undefined)
+      throw new UsageError(`${count} shards divide namespaces, and --namespace ${options.namespace} is only one`);
     logger = loggerOf(options, settings);
     // The base class of the host reads the default kubeconfig before it is given ours: one that is broken must not matter then.
     if (options.kubeconfig !== undefined) process.env.KUBECONFIG = options.kubeconfig;
@@ -50,7 +53,7 @@ export async function run(options: RunOptions): Promise<number> {
       server: config.getCurrentCluster()?.server,
       namespace: options.namespace ?? '(all)',
     });
-    return await operate({ options, logger, config, source, shards: shards ?? settings.leaderElection.shards });
+    return await operate({ options, logger, config, source, shards: count });
   } catch (error) {
     if (!isForPerson(error)) throw error;
     process.stderr.write(`prow-operator run: ${error.message}\n`);
@@ -127,12 +130,10 @@ interface SettingsSource {
 }
 
 /** Undefined: as the settings say. */
-function shardsOf({ shards, namespace }: RunOptions): number | undefined {
+function shardsOf({ shards }: RunOptions): number | undefined {
   if (shards === undefined) return undefined;
   const count = Number(shards);
   if (!/^\d+$/.test(shards) || count < 1 || count > 64) throw new UsageError(`--shards ${shards} is not a number from 1 to 64`);
-  if (count > 1 && namespace !== undefined)
-    throw new UsageError(`--shards ${shards} divides namespaces, and --namespace ${namespace} is only one`);
   return count;
 }
 

@@ -10,6 +10,7 @@ export type EitherOptions = RunOptions & RunJobOptions;
 
 const ofOperator = new Map<keyof EitherOptions, string>([
   ['settings', '--settings'],
+  ['shards', '--shards'],
   ['logLevel', '--log-level'],
   ['logFormat', '--log-format'],
 ]);

@@ -133,6 +133,7 @@ server: {host: 127.0.0.1, port: 0}
       enabled: false,
       namespace: 'prow',
       name: 'mine',
+      shards: 1,
       leaseDurationMs: 30_000,
       renewDeadlineMs: 20_000,
       retryPeriodMs: 5_000,

@@ -8,6 +8,7 @@ import { parseDuration } from '../../crds/duration.ts';
 import { archiveFaults, toArchive, type ArchiveFile } from './archiveSettings.ts';
 import { settingsFaults, type SettingsPath, type SettingsSchema } from './checkSettings.ts';
 import { jobDefaultsFaults } from './jobDefaults.ts';
+import { shardFaults } from './shardSettings.ts';
 import { settingsFileSchema, type Settings, type SettingsFile } from './settings.ts';
 
 export interface SettingsProblem {
@@ -39,10 +40,11 @@ const maxAliases = 50;
 const maxLength = 1_000_000;
 
 /**
- * Reads the text of a settings file; `file` is only for messages. An empty text means the defaults.
+ * Reads the text of a settings file; `file` is only for messages. An empty text means the defaults. `shards`: how many this process has,
+ * whatever the file says: a file that does not go with them is refused.
  * @throws SettingsError
  */
-export function loadSettings(text: string, file: string): Settings {
+export function loadSettings(text: string, file: string, shards = 1): Settings {
   if (text.length > maxLength)
     throw new SettingsError([{ file, line: 1, column: 1, path: '', message: 'is longer than a million characters' }]);
   const lines = new LineCounter();
@@ -65,6 +67,7 @@ export function loadSettings(text: string, file: string): Settings {
   const settings = toSettings(filled);
   const contradictions = [
     ...contradictionsOf(settings),
+    ...shardFaults(settings, shards),
     ...repeatedTenants(filled),
     ...jobDefaultsFaults(settings),
     ...archiveFaults(filled.archive as ArchiveFile),
@@ -167,6 +170,7 @@ function toSettings(file: Filled<SettingsFile>): Settings {
       enabled: leaderElection.enabled,
       ...given('namespace', leaderElection.namespace),
       name: leaderElection.name,
+      shards: leaderElection.shards,
       leaseDurationMs: parseDuration(leaderElection.leaseDuration),
       renewDeadlineMs: parseDuration(leaderElection.renewDeadline),
       retryPeriodMs: parseDuration(leaderElection.retryPeriod),

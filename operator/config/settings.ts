@@ -147,6 +147,15 @@ export const settingsFileSchema = Type.Object(
           maxLength: 253,
         }),
       ),
+      shards: Type.Optional(
+        Type.Integer({
+          description:
+            'Above 1: namespaces are divided into so many shards by a hash of their names, each with a lease of its own, and the replicas share them. Limits that span namespaces must not be set then.',
+          default: 1,
+          minimum: 1,
+          maximum: 64,
+        }),
+      ),
       leaseDuration: duration('A follower waits this long after the last sign of the leader.', '15s'),
       renewDeadline: duration('The leader stops when it could not renew for this long. Less than leaseDuration.', '10s'),
       retryPeriod: duration('Time between two attempts to get or to renew the lease. Less than renewDeadline.', '2s'),
@@ -215,6 +224,8 @@ export interface Settings {
     readonly enabled: boolean;
     readonly namespace?: string;
     readonly name: string;
+    /** 1: one leader for everything. */
+    readonly shards: number;
     readonly leaseDurationMs: number;
     readonly renewDeadlineMs: number;
     readonly retryPeriodMs: number;

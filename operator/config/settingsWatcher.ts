@@ -23,6 +23,8 @@ export interface SettingsWatcherOptions {
   readonly onChange: (change: SettingsChange) => void;
   /** A text that cannot be used, or a file that cannot be read. */
   readonly onError: (error: Error) => void;
+  /** See loadSettings. Default: what the first text says. */
+  readonly shards?: number;
   /** Default 5 s. */
   readonly intervalMs?: number;
 }
@@ -31,6 +33,7 @@ const defaultIntervalMs = 5_000;
 
 export class SettingsWatcher {
   readonly #options: SettingsWatcherOptions;
+  readonly #shards: number;
   #current: Settings;
   #text: string;
   #reported = '';
@@ -40,7 +43,8 @@ export class SettingsWatcher {
   private constructor(options: SettingsWatcherOptions, text: string) {
     this.#options = options;
     this.#text = text;
-    this.#current = loadSettings(text, options.file);
+    this.#current = loadSettings(text, options.file, options.shards);
+    this.#shards = options.shards ?? this.#current.leaderElection.shards;
   }
 
   /**
@@ -96,7 +100,7 @@ export class SettingsWatcher {
   #load(text: string): Settings | undefined {
     this.#text = text;
     try {
-      const settings = loadSettings(text, this.#options.file);
+      const settings = loadSettings(text, this.#options.file, this.#shards);
       this.#isUsable = true;
       return settings;
     } catch (error) {

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { KubeClient } from '../kube/client.ts';
 import type { PooledKubeConfig } from '../kube/kubeConfig.ts';
-import { UndiciTransport } from '../kube/transport.ts';
+import { UndiciTransport, type Transport } from '../kube/transport.ts';
 import { createRequestMeter } from './clientMetrics.ts';
 import { realClock } from './clock.ts';
 import type { Clock } from './clock.ts';
@@ -18,7 +18,7 @@ import type { Logger } from './logger.ts';
 import type { Exit, Service } from './manager.ts';
 import { MergedMetrics } from './mergedMetrics.ts';
 import { Metrics } from './metrics.ts';
-import type { LeaseSettings, OperatorKit } from './operatorKit.ts';
+import type { Connect, LeaseSettings, OperatorKit } from './operatorKit.ts';
 import { shardOf } from './shardAssignment.ts';
 import { ShardKeeper } from './shardKeeper.ts';
 import type { ShardLease, Slice } from './shardKeeper.ts';
@@ -39,6 +39,8 @@ export interface ShardedHostOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly health?: { readonly host?: string; readonly port?: number };
+  /** Who makes connections. Default: a pool of its own for each caller. */
+  readonly connect?: Connect;
   /** What the process does whether it leads shards or not. */
   readonly services?: readonly Pick<Service, 'name' | 'run'>[];
   /** Asks the kit for informers and controllers. Once for each slice; what it returns is called when the slice has ended. */
@@ -54,7 +56,7 @@ export class ShardedHost {
   readonly #identity: string;
   readonly #pages: MergedMetrics;
   readonly #health: HealthServer | undefined;
-  readonly #transport: UndiciTransport;
+  readonly #transport: Transport;
   readonly #keeper: ShardKeeper;
   readonly #stop = new AbortController();
   readonly #exited = Promise.withResolvers<Exit>();
@@ -66,7 +68,8 @@ export class ShardedHost {
     this.#identity = identity;
     this.#pages = new MergedMetrics(metrics);
     // Renewals of all shards at once, and none behind other calls.
-    this.#transport = new UndiciTransport(config, { connections: 4, timeoutMs: 5_000, observe: createRequestMeter(metrics) });
+    const connect: Connect = options.connect ?? ((source, settings) => new UndiciTransport(source, settings));
+    this.#transport = connect(config, { connections: 4, timeoutMs: 5_000, observe: createRequestMeter(metrics) });
     const { namespace, name, ...timing } = lease;
     this.#keeper = new ShardKeeper({
       client: new KubeClient({ transport: this.#transport }),
@@ -127,7 +130,7 @@ export class ShardedHost {
   }
 
   #slice(shard: number, lease: ShardLease): Slice {
-    const { name, config, logger, count, setup } = this.#options;
+    const { name, config, logger, count, connect, setup } = this.#options;
     const metrics = new Metrics({ shard: String(shard) });
     const hide = this.#pages.add(metrics);
     let undo = (): void => undefined;
@@ -139,6 +142,7 @@ export class ShardedHost {
       clock: this.#clock,
       logger: logger.child({ shard }),
       elector: lease,
+      ...(connect === undefined ? {} : { connect }),
       setup: (kit) => {
         undo = setup(kit, { shard, count, owns: (namespace) => shardOf(namespace, count) === shard });
       },

@@ -38,6 +38,8 @@ export interface CleanupControllersOptions {
   readonly events: EventSink;
   /** Only the leader shows figures. */
   readonly isLeading: () => boolean;
+  /** The cache of runs holds only some namespaces: that a run is not in it proves less. */
+  readonly isDivided?: boolean;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -77,7 +79,7 @@ export function cleanupControllers(options: CleanupControllersOptions): CleanupC
       ...shared,
       client: options.client,
       place: places.of(cluster),
-      isShared: !isHere,
+      isShared: !isHere || options.isDivided === true,
       isExcluded: () => places.isExcluded(cluster),
     });
     const controller = new Controller({

@@ -33,7 +33,7 @@ export interface PodCleanupDeps {
   readonly owners: RunOwners;
   /** The cluster whose pods this is about. */
   readonly place: Place;
-  /** Another Prow may have its pods there: one that this operator did not make is an orphan only where runs are kept, too. */
+  /** One that this operator did not make may have its run where this process does not see it: it is never an orphan. */
   readonly isShared: boolean;
   readonly isExcluded: () => boolean;
   readonly policy: () => JobPolicy;
