@@ -231,15 +231,16 @@ async function main(): Promise<number> {
   }
   const replay = `SOAK_SEED=${seed} SOAK_MINUTES=${minutes} make soak`;
   say(`Soak of ${minutes} minutes with seed ${seed}. Again: ${replay}`);
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => reject(new Error(`stopped by ${signal}`)));
+  });
+  interrupted.catch(() => undefined);
   const stage = await SoakStage.open(seed);
   const recorder = new Recorder(stage.client, { bridgesGaps: true });
   const soak = new Soak(stage, recorder);
   let isWell = false;
-  const interrupted = new Promise<never>((_resolve, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => reject(new Error(`stopped by ${signal}`)));
-  });
   try {
-    await recorder.start();
+    await Promise.race([stage.startOperators().then(() => recorder.start()), interrupted]);
     await Promise.race([soak.play(), interrupted]);
     isWell = true;
     say(...soak.summary(), '', 'All invariants held, everything settled, and nothing grew.');

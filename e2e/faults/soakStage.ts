@@ -36,7 +36,8 @@ export const soakSettings: SettingsFile = {
 
 const lease = { namespace: 'default', name: 'prow-operator' };
 const probe = path.join(import.meta.dirname, 'soakProbe.ts');
-const startMs = 60_000;
+/** Of a machine that does much else. */
+const startMs = 120_000;
 
 export class SoakStage {
   readonly dir: string;
@@ -61,19 +62,31 @@ export class SoakStage {
   static async open(seed: number): Promise<SoakStage> {
     const dir = mkdtempSync(path.join(tmpdir(), 'prow-soak-'));
     const sandbox = startSandbox(dir, '0');
-    const kubeconfig = path.join(dir, 'kubeconfig');
-    await until('the sandbox to answer', () => existsSync(kubeconfig) && sandbox.running);
-    const client = clientOf(kubeconfig);
-    await installCrds(client);
-    const backend = await backendOf(kubeconfig);
-    const proxy = await FaultProxy.open({ backend, seed, remember: 1000 });
-    writeFileSync(path.join(dir, 'kubeconfig-proxy'), proxy.kubeconfig('soak'));
-    writeFileSync(path.join(dir, 'settings.yaml'), stringify(soakSettings));
-    const stage = new SoakStage(dir, { client, proxy, sandbox, port: new URL(backend.url).port });
-    stage.startOperator();
-    stage.startOperator();
-    await until('a leader', async () => (await stage.leader()) !== undefined);
-    return stage;
+    try {
+      const kubeconfig = path.join(dir, 'kubeconfig');
+      await until('the sandbox to answer', () => existsSync(kubeconfig));
+      const client = clientOf(kubeconfig);
+      await installCrds(client);
+      const backend = await backendOf(kubeconfig);
+      const proxy = await FaultProxy.open({ backend, seed, remember: 1000 });
+      writeFileSync(path.join(dir, 'kubeconfig-proxy'), proxy.kubeconfig('soak'));
+      writeFileSync(path.join(dir, 'settings.yaml'), stringify(soakSettings));
+      return new SoakStage(dir, { client, proxy, sandbox, port: new URL(backend.url).port });
+    } catch (error) {
+      await sandbox.stop();
+      throw error;
+    }
+  }
+
+  /** Two operators. Resolves when one of them leads. */
+  async startOperators(): Promise<void> {
+    this.startOperator();
+    this.startOperator();
+    await until('a leader', async () => {
+      this.supervise();
+      return (await this.leader()) !== undefined;
+    });
+    if (this.selfEnded.length > 0) throw new Error(`an operator ended while nothing was done to it:\n${this.selfEnded.join('\n')}`);
   }
 
   get operators(): readonly Program[] {
