@@ -61,8 +61,12 @@ export class Informer<T extends KubeObject> {
     return this.#reflector.run(signal);
   }
 
-  /** Resolves when the store is at least as new as a consistent read that began after this call. For a replica that has just won. */
-  async catchUp(signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when the store is at least as new as a consistent read that began after this call, or after the (monotonic) moment that is given.
+   * For a replica that has just won: a list that it began since then is new enough.
+   */
+  async catchUp(signal: AbortSignal, sinceMs = Infinity): Promise<void> {
+    if (this.#reflector.listedFromMs >= sinceMs) return;
     const { client, type, clock, namespace, labelSelector, fieldSelector } = this.#options;
     const scope = {
       ...(namespace === undefined ? {} : { namespace }),

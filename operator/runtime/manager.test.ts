@@ -50,8 +50,11 @@ class FakeInformer implements ManagedInformer {
     signal?.throwIfAborted();
   }
 
-  async catchUp(signal: AbortSignal): Promise<void> {
+  sinceMs: number | undefined;
+
+  async catchUp(signal: AbortSignal, sinceMs?: number): Promise<void> {
     this.#log.push(`${this.type.plural} catches up`);
+    this.sinceMs = sinceMs;
     if (this.failures-- > 0) throw new Error('no answer');
     await Promise.race([this.#caughtUp.promise, untilAborted(signal)]);
     signal.throwIfAborted();
@@ -130,6 +133,38 @@ describe('Manager: starting', () => {
     await w.controller.idle();
     expect(log).toEqual(['things run', 'pods run', 'pass']);
     expect(w.manager.phase).toBe('leading');
+  });
+
+  it('lists after it has won a lease that is free, so that the list is new enough', async () => {
+    const [clock, log] = [new FakeClock(), [] as string[]];
+    await clock.advance(5_000);
+    const things = new FakeInformer('things', log);
+    const elector = electorOf('a', clock, new MemoryLeases());
+    const run = things.run.bind(things);
+    things.run = (signal) => {
+      log.push(elector.isLeader ? 'leads' : 'follows');
+      return run(signal);
+    };
+    const w = world({ clock, log, informers: [things], elector });
+    void w.run();
+    await w.manager.leading();
+    expect(log.slice(0, 2)).toEqual(['leads', 'things run']);
+    expect(things.sinceMs).toBe(5_000);
+  });
+
+  it('lists at once when another replica leads, and after a second when nobody answers', async () => {
+    const [clock, leases, log] = [new FakeClock(), new MemoryLeases(), [] as string[]];
+    await electorOf('b', clock, leases).acquire(new AbortController().signal);
+    void world({ clock, log, informers: [new FakeInformer('things', log)], elector: electorOf('a', clock, leases) }).run();
+    await settle();
+    expect(log).toEqual(['things run']);
+    const never = electorOf('c', clock, leases);
+    never.tryAcquire = () => new Promise(() => undefined);
+    void world({ clock, log, informers: [new FakeInformer('pods', log)], elector: never }).run();
+    await clock.advance(999);
+    expect(log).not.toContain('pods run');
+    await clock.advance(1);
+    expect(log).toContain('pods run');
   });
 
   it('without an election, does not ask caches to catch up: they have just been listed', async () => {

@@ -19,8 +19,8 @@ export interface ManagedInformer {
   readonly store: { readonly hasSynced: boolean };
   run(signal: AbortSignal): Promise<void>;
   synced(signal?: AbortSignal): Promise<void>;
-  /** Resolves when the cache is at least as new as a consistent read that began after this call. */
-  catchUp?(signal: AbortSignal): Promise<void>;
+  /** Resolves when the cache is at least as new as a consistent read that began after this call, or after that (monotonic) moment. */
+  catchUp?(signal: AbortSignal, sinceMs?: number): Promise<void>;
 }
 
 /** Anything else that runs: resolves after the signal has aborted; a rejection ends the process. */
@@ -38,7 +38,7 @@ export interface ManagerOptions {
   readonly logger: Logger;
   readonly health?: HealthServer;
   /** Without one this process leads from the start. */
-  readonly elector?: Pick<LeaderElector, 'acquire' | 'hold'>;
+  readonly elector?: Pick<LeaderElector, 'acquire' | 'hold'> & Partial<Pick<LeaderElector, 'tryAcquire'>>;
   readonly events?: { flush(): Promise<void> };
   /** Closed last, in this order: pools, files. */
   readonly closers?: readonly (() => Promise<void>)[];
@@ -55,6 +55,8 @@ export type Exit =
 export type Phase = 'new' | 'starting' | 'standby' | 'leading' | 'stopping' | 'stopped';
 
 const catchUpRetryMs = 1_000;
+/** Informers wait so long for the first try to get the lease: a list that begins after it was won need not be caught up with a second one. */
+const headStartMs = 1_000;
 
 const lost: Exit = { reason: 'leaseLost', exitCode: 1 };
 const stoppedWell: Exit = { reason: 'stopped', exitCode: 0 };
@@ -144,15 +146,17 @@ export class Manager {
   async #start(): Promise<void> {
     this.#address = await this.#options.health?.start();
     if (this.#address !== undefined) this.#logger.info('Serving health and metrics', { url: this.#address.url });
+    const firstTry = this.#tryToLead();
+    await this.#headStart(firstTry);
     for (const informer of this.#informers) this.#run(this.#running, `informer ${informer.type.plural}`, informer.run(this.#base.signal));
     for (const service of this.#services) {
       if (service.leaderOnly !== true) this.#run(this.#running, service.name, service.run(this.#base.signal));
     }
-    await this.#lead();
+    const wonMs = (await firstTry) ?? (await this.#lead());
     const { signal } = this.#work;
     if (signal.aborted) return;
     // Only now: what was seen before may be older than the previous leader's last writes.
-    await Promise.all(this.#informers.map((informer) => this.#fresh(informer, signal)));
+    await Promise.all(this.#informers.map((informer) => this.#fresh(informer, signal, wonMs)));
     signal.throwIfAborted();
     this.#phase = 'leading';
     for (const controller of this.#controllers) {
@@ -163,11 +167,35 @@ export class Manager {
     this.#leading.resolve();
   }
 
-  async #lead(): Promise<void> {
-    const { elector } = this.#options;
-    if (elector === undefined) return;
+  /** When (monotonic) the first try to get the lease succeeded; undefined when it did not. */
+  async #tryToLead(): Promise<number | undefined> {
+    const { elector, clock } = this.#options;
+    if (elector?.tryAcquire === undefined || !(await elector.tryAcquire(this.#work.signal))) return undefined;
+    const wonMs = clock.monotonic();
+    this.#hold(elector);
+    return wonMs;
+  }
+
+  /** Resolves with the first try, or when it takes too long. That it failed is noticed by whoever waits for its result. */
+  async #headStart(firstTry: Promise<unknown>): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = this.#options.clock.after(headStartMs, late.resolve);
+    await Promise.race([firstTry.catch(() => undefined), late.promise]);
+    timer.cancel();
+  }
+
+  /** Resolves when this process leads, with the (monotonic) moment at which it did. */
+  async #lead(): Promise<number> {
+    const { elector, clock } = this.#options;
+    if (elector === undefined) return clock.monotonic();
     this.#phase = 'standby';
     await elector.acquire(this.#work.signal);
+    const wonMs = clock.monotonic();
+    this.#hold(elector);
+    return wonMs;
+  }
+
+  #hold(elector: NonNullable<ManagerOptions['elector']>): void {
     this.#held = elector.hold(this.#release.signal).then((end) => {
       if (end !== 'lost') return;
       this.#cancel.abort(new StoppedError('The lease is lost'));
@@ -176,12 +204,12 @@ export class Manager {
   }
 
   /** A read that fails is repeated: an API server that is away for a moment is no reason to give the lease back. */
-  async #fresh(informer: ManagedInformer, signal: AbortSignal): Promise<void> {
+  async #fresh(informer: ManagedInformer, signal: AbortSignal, wonMs: number): Promise<void> {
     await informer.synced(signal);
     if (this.#options.elector === undefined || informer.catchUp === undefined) return;
     for (;;) {
       try {
-        await informer.catchUp(signal);
+        await informer.catchUp(signal, wonMs);
         return;
       } catch (error) {
         signal.throwIfAborted();

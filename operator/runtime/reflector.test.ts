@@ -575,6 +575,20 @@ describe('the store behind it', () => {
     expect(store.size).toBe(1);
   });
 
+  it('reads nothing more to catch up with a moment before its list', async () => {
+    const beforeMs = clock.monotonic();
+    await start().synced();
+    await informer.catchUp(stop.signal, beforeMs);
+    expect(server.lists).toHaveLength(1);
+    await clock.advance(1);
+    // The watch has not come so far: only another list tells.
+    const caughtUp = informer.catchUp(stop.signal, clock.monotonic());
+    await until('the probe', () => server.lists.length > 1);
+    while (lists().length < 2) await clock.advance(25);
+    await caughtUp;
+    expect(lists()).toHaveLength(2);
+  });
+
   it('stops at once when told to: in a watch, in a wait, and before the first answer', async () => {
     onList = () => undefined;
     start();

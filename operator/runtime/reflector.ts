@@ -80,6 +80,7 @@ export class Reflector<T extends KubeObject> {
   /** The pages of the list so far, as the store will keep them. */
   #items: T[] = [];
   #listStartMs = 0;
+  #listedFromMs = -Infinity;
   /** The server may not be what it was: its version is asked for before the next watch. */
   #isDoubtful = false;
   /** Monotonic; when the store is to be compared with a new list. */
@@ -94,6 +95,11 @@ export class Reflector<T extends KubeObject> {
   /** Where it stands now; for health pages and tests. */
   get state(): ReflectorState {
     return this.#state;
+  }
+
+  /** When (monotonic) the last complete list began; -Infinity before there was one. */
+  get listedFromMs(): number {
+    return this.#listedFromMs;
   }
 
   /** Resolves when the signal aborts. Rejects only for a defect of ours that a new list cannot mend. May be run once. */
@@ -223,6 +229,7 @@ export class Reflector<T extends KubeObject> {
         break;
       case 'replace':
         store.replacePrepared(this.#items, effect.resourceVersion);
+        this.#listedFromMs = this.#listStartMs;
         this.#isDoubtful = false;
         // Spread, so that not all kinds of all replicas are listed at once.
         this.#agedAtMs = clock.monotonic() + (this.#options.relistMs ?? defaultRelistMs) * (0.75 + this.#random() / 2);
