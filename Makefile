@@ -2,7 +2,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test soak lint typecheck format generate verify coverage image cluster cluster-down e2e clean
+.PHONY: help setup demo sandbox test soak lint typecheck format generate verify coverage image cluster cluster-down e2e bench clean
 
 help: ## Show what can be done here
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ cluster-down: setup ## Take it down, with everything that it did to the machine
 e2e: setup ## Everything on a real Kubernetes: cluster, image, chart, stories, upgrade, uninstall (root on Debian)
 	@node tools/k8s/install.mjs
 	@node e2e/run.ts
+
+bench: setup ## How fast it is, beside a bare loop, on a real control plane (BENCH=quick: minutes; BENCH=full: two hours; Go builds it once)
+	@node e2e/bench/bench.ts
 
 clean: ## Remove what was installed or built
 	rm -rf node_modules coverage dist .sandbox tools/k8s/node_modules tools/k8s/bin e2e/cluster/.cache

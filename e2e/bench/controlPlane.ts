@@ -42,6 +42,8 @@ export interface ControlPlane {
   readonly parts: Parts;
   /** Process ids by program, for /proc. */
   readonly pids: ReadonlyMap<string, number>;
+  /** Kills the process, too, when ours ends before close(). */
+  readonly endWithUs: (pid: number | undefined) => void;
   /** Ends it to the last trace. */
   readonly close: () => Promise<void>;
 }
@@ -110,7 +112,7 @@ async function startOnce(binDir: string, { bare = false }: ControlPlaneOptions):
     throw error;
   }
   const pids = new Map(record.read()?.processes.map(({ name, pid }) => [name, pid]));
-  return { kubeconfig, client, parts, pids, close };
+  return { kubeconfig, client, parts, pids, endWithUs: (pid) => guard.watch(pid), close };
 }
 
 async function makePlan(stateDir: string, binDir: string): Promise<Plan> {
@@ -193,11 +195,12 @@ rm -rf "$1"`;
   }
 
   watch(pid: number | undefined): void {
-    if (pid === undefined) throw new ClusterError('a program of the control plane is not in its record');
+    if (pid === undefined) throw new ClusterError('a program beside the control plane did not start');
     this.#shell.stdin?.write(`${pid}\n`);
   }
 
   async dismiss(): Promise<void> {
+    this.#shell.ref();
     const exited = once(this.#shell, 'exit');
     this.#shell.stdin?.end('dismissed\n');
     await exited;

@@ -1,0 +1,97 @@
+/** The rate at which runs go through, beside the bare loop: both in turn, on the same control plane, as many rounds as the mode has. */
+import { burst, ofRuns, sum, type BurstResult } from '../measuring/burst.ts';
+import type { OperatorProcess } from '../measuring/operatorProcess.ts';
+import { median, quantile, round } from '../measuring/statistics.ts';
+import type { Figure } from '../report/figures.ts';
+import { Stage } from '../stage.ts';
+import type { Findings, Say, Section, Sizes } from './section.ts';
+
+/** What the bare loop writes for a run itself: a pod and two patches. All else that is written then is the system's. */
+const bareWrites = 3;
+
+export interface OperatorBurst extends BurstResult {
+  readonly eventLoopP99Ms: number;
+  /** Processor time of the operator for one run. */
+  readonly cpuMsPerRun: number;
+  readonly peakMB: number;
+}
+
+/** A burst with the operator's own figures for it. */
+export async function measuredBurst(stage: Stage, operator: OperatorProcess, runs: number): Promise<OperatorBurst> {
+  await operator.figures();
+  const before = await operator.use();
+  const result = await burst(stage.client, runs, { failed: operator.failed });
+  const { eventLoopP99Ms } = await operator.figures();
+  const after = await operator.use();
+  return { ...result, eventLoopP99Ms, cpuMsPerRun: (after.cpuMs - before.cpuMs) / runs, peakMB: after.peakMB };
+}
+
+async function run({ burst: runs, rounds }: Sizes, say: Say): Promise<Findings> {
+  return await Stage.with({}, async (stage) => {
+    const pairs: { readonly bare: BurstResult; readonly ours: OperatorBurst }[] = [];
+    // Programs that have just started are slow; neither side shall pay for it.
+    await stage.withBareLoop(() => burst(stage.client, Math.ceil(runs / 10)));
+    for (let index = 0; index < rounds; index += 1) {
+      const bareFirst = index % 2 === 0;
+      const measureBare = (): Promise<BurstResult> => stage.withBareLoop(() => burst(stage.client, runs));
+      const before = bareFirst ? await measureBare() : undefined;
+      const ours = await stage.withOperator((operator) => measuredBurst(stage, operator, runs));
+      const bare = before ?? (await measureBare());
+      say(`${runs} runs: bare loop ${round(bare.perSecond)}/s, operator ${round(ours.perSecond)}/s`);
+      pairs.push({ bare, ours });
+    }
+    return { figures: figuresOf(runs, pairs) };
+  });
+}
+
+function figuresOf(runs: number, pairs: readonly { readonly bare: BurstResult; readonly ours: OperatorBurst }[]): readonly Figure[] {
+  const ours = pairs.map((pair) => pair.ours);
+  const ratios = pairs.map((pair) => pair.ours.perSecond / pair.bare.perSecond);
+  const writes = pairs.map((pair) => sum(ofRuns(pair.ours.writesPerRun)) - (sum(ofRuns(pair.bare.writesPerRun)) - bareWrites));
+  const of = (pick: (each: OperatorBurst) => number) => ({ value: median(ours.map(pick)), samples: ours.map(pick) });
+  const bareRates = pairs.map((pair) => round(pair.bare.perSecond)).join(', ');
+  const list = [...(ours[0]?.writesPerRun ?? [])].filter(([, count]) => count > 0.05).map(([key, count]) => `${key} ${round(count)}`);
+  return [
+    {
+      id: 'burst.ratio',
+      what: `${runs} runs at once, rate beside the bare loop`,
+      unit: '×',
+      value: median(ratios),
+      better: 'more',
+      bar: 0.9,
+      samples: ratios,
+      note: `bare loop ${bareRates} runs/s; operator ${ours.map((each) => round(each.perSecond)).join(', ')} runs/s`,
+    },
+    { id: 'burst.rate', what: 'the same, runs a second', unit: '/s', better: 'more', ...of((each) => each.perSecond) },
+    { id: 'burst.twice', what: 'runs that were started twice', unit: '', better: 'less', bar: 0, ...of((each) => each.pods - each.runs) },
+    {
+      id: 'burst.eventLoop',
+      what: 'event loop under the burst, p99',
+      unit: 'ms',
+      better: 'less',
+      bar: 50,
+      ...of((each) => each.eventLoopP99Ms),
+    },
+    {
+      id: 'burst.podP99',
+      what: 'run created → pod created under the burst, p99',
+      unit: 'ms',
+      better: 'less',
+      ...of((each) => quantile(each.podMs, 0.99)),
+    },
+    { id: 'burst.cpu', what: 'processor time of the operator for one run', unit: 'ms', better: 'less', ...of((each) => each.cpuMsPerRun) },
+    { id: 'burst.peak', what: 'peak resident size under the burst', unit: 'MB', better: 'less', ...of((each) => each.peakMB) },
+    {
+      id: 'writes.run',
+      what: 'writes of the operator for one run, until it is terminal',
+      unit: '',
+      value: round(median(writes)),
+      better: 'less',
+      bar: 3,
+      samples: writes,
+      note: `of everybody together: ${list.join(', ')}`,
+    },
+  ];
+}
+
+export const bursts: Section = { name: 'burst', run };

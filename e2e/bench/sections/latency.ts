@@ -1,0 +1,68 @@
+/** How long a run waits for its pod on an idle system, beside the bare loop; and what one run costs in writes from its creation to its deletion. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { prowJobs } from '../../../crds/resources.ts';
+import type { KubeClient } from '../../../operator/kube/client.ts';
+import { until } from '../../cluster/terminal.ts';
+import { writesSoFar } from '../measuring/apiRequests.ts';
+import { burst, ofRuns, sum } from '../measuring/burst.ts';
+import { added } from '../measuring/prometheusText.ts';
+import { quantile, round } from '../measuring/statistics.ts';
+import { namespace } from '../measuring/workload.ts';
+import type { Figure } from '../report/figures.ts';
+import { Stage } from '../stage.ts';
+import type { Findings, Say, Section, Sizes } from './section.ts';
+
+const oneByOne = { oneByOne: true };
+/** Of the simulated kubelet (Running, Succeeded), the scheduler (binding) and whoever created the run. */
+const othersWrites = 4;
+const cleaned = 20;
+const goneMs = 120_000;
+
+async function run({ singles }: Sizes, say: Say): Promise<Findings> {
+  return await Stage.with({}, async (stage) => {
+    const measure = async (): Promise<readonly number[]> => (await burst(stage.client, singles, oneByOne)).podMs;
+    const bare = await stage.withBareLoop(measure);
+    const ours = await stage.withOperator(measure);
+    const [bareMs, oursMs] = [quantile(bare, 0.5), quantile(ours, 0.5)];
+    say(`run created → pod created, idle: bare loop ${round(bareMs)} ms, operator ${round(oursMs)} ms`);
+    const latency: Figure = {
+      id: 'latency.ratio',
+      what: `run created → pod created, idle, p50 of ${singles}, beside the bare loop`,
+      unit: '×',
+      value: oursMs / bareMs,
+      better: 'less',
+      bar: 2,
+      samples: [oursMs / bareMs],
+      note: `bare loop ${round(bareMs)} ms, operator ${round(oursMs)} ms; p99 ${round(quantile(bare, 0.99))} and ${round(quantile(ours, 0.99))} ms`,
+    };
+    return { figures: [latency, await wholeLife(stage)] };
+  });
+}
+
+/** With deadlines of a second, so that the runs are gone soon. */
+async function wholeLife(stage: Stage): Promise<Figure> {
+  const settings = { cleanup: { podTTL: '1s', prowJobTTL: '2s' } };
+  const writes = await stage.withOperator(async () => {
+    const before = await writesSoFar(stage.client);
+    await burst(stage.client, cleaned);
+    await until('the end of finished runs', () => isEmpty(stage.client), { timeoutMs: goneMs });
+    await pause(500);
+    return ofRuns(added(before, await writesSoFar(stage.client)));
+  }, settings);
+  const perRun = sum(writes) / cleaned - othersWrites;
+  const list = [...writes].map(([key, count]) => `${key} ${round(count / cleaned)}`).join(', ');
+  return {
+    id: 'writes.life',
+    what: 'the same, until it is cleaned up',
+    unit: '',
+    value: round(perRun),
+    better: 'less',
+    bar: 5,
+    samples: [perRun],
+    note: list,
+  };
+}
+
+const isEmpty = async (client: KubeClient): Promise<boolean> => (await client.list(prowJobs, { namespace, limit: 1 })).items.length === 0;
+
+export const latency: Section = { name: 'latency', run };

@@ -1,0 +1,31 @@
+/** One part of the benchmark: can be run alone, takes its sizes from the mode, and says what it is doing. */
+import type { Figure, Growth } from '../report/figures.ts';
+
+export interface Sizes {
+  /** Runs of a burst. */
+  readonly burst: number;
+  readonly rounds: number;
+  /** Runs one after another for the latency on an idle system. */
+  readonly singles: number;
+  /** Schedules due in the same minute. */
+  readonly herds: readonly number[];
+  readonly spread: { readonly schedules: number; readonly overMinutes: number };
+  /** Finished runs in the cluster. */
+  readonly finished: readonly number[];
+  /** How long an idle operator is watched. */
+  readonly idleMs: number;
+  /** Runs of the bursts whose growth is looked at. */
+  readonly growth: readonly number[];
+}
+
+export interface Findings {
+  readonly figures: readonly Figure[];
+  readonly growth?: readonly Growth[];
+}
+
+export type Say = (text: string) => void;
+
+export interface Section {
+  readonly name: string;
+  readonly run: (sizes: Sizes, say: Say) => Promise<Findings>;
+}
