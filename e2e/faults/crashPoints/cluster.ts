@@ -5,6 +5,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
+import { TransportError } from '../../../operator/kube/errors.ts';
 import { pods, type Pod, type PodStatus } from '../../../operator/kube/builtin.ts';
 import type { KubeObject } from '../../../operator/kube/objects.ts';
 import { keyOf } from '../../../operator/kube/objects.ts';
@@ -47,10 +48,10 @@ export class PlayedCluster implements Place {
   /** Every pod that was ever there in this pass, in the order of creation. */
   readonly podsEver: string[] = [];
   casting: Casting = () => 'succeeds';
-  away = false;
   readonly #changes = new Map<string, Change[]>();
   readonly #ends = new Map<string, () => void>();
   readonly #timed = new Set<string>();
+  #outage = new AbortController();
   #clock: Clock;
 
   private constructor(name: string, sandbox: Sandbox, clock: Clock) {
@@ -80,7 +81,16 @@ export class PlayedCluster implements Place {
   /** From now on it is this time here. */
   setClock: (clock: Clock) => void = () => undefined;
 
-  readonly isAway = (): boolean => this.away;
+  /** Nobody answers any more, and watches break. */
+  leave(): void {
+    this.#outage.abort(new TransportError('reset', 'the connection broke'));
+  }
+
+  comeBack(): void {
+    if (this.#outage.signal.aborted) this.#outage = new AbortController();
+  }
+
+  readonly outage = (): AbortSignal => this.#outage.signal;
 
   /** What has changed of a kind, oldest first. */
   changesOf(plural: string): readonly Change[] {
@@ -91,7 +101,8 @@ export class PlayedCluster implements Place {
   readonly log = (request: StreamRequest): HttpStream | undefined => {
     const name = /\/pods\/([^/]+)\/log/.exec(request.path)?.[1];
     if (name === undefined) return undefined;
-    const text = `${formatTime(this.#clock.now())} log of ${name}\n`;
+    const since = this.#podOf(name)?.status?.startTime ?? formatTime(this.#clock.now());
+    const text = `${since} log of ${name}\n`;
     const ended = (): Promise<void> => this.#ended(name);
     const chunks = (async function* () {
       yield Buffer.from(text);
@@ -126,7 +137,7 @@ export class PlayedCluster implements Place {
     this.#timed.clear();
     this.podsEver.length = 0;
     this.casting = () => 'succeeds';
-    this.away = false;
+    this.comeBack();
   }
 
   async close(): Promise<void> {
@@ -188,7 +199,7 @@ export class PlayedCluster implements Place {
   }
 
   #ended(name: string): Promise<void> {
-    const pod = this.list(pods).find(({ metadata }) => metadata.name === name);
+    const pod = this.#podOf(name);
     if (pod === undefined || pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return Promise.resolve();
     return new Promise((resolve) => {
       const before = this.#ends.get(name);
@@ -197,6 +208,10 @@ export class PlayedCluster implements Place {
         resolve();
       });
     });
+  }
+
+  #podOf(name: string): Pod | undefined {
+    return this.list(pods).find(({ metadata }) => metadata.name === name);
   }
 
   #end(name: string): void {

@@ -21,8 +21,8 @@ export interface Place {
   readonly transport: Transport;
   /** Logs of containers, where somebody plays the kubelet. */
   readonly log?: (request: StreamRequest) => HttpStream | undefined;
-  /** Nobody answers there. */
-  readonly isAway: () => boolean;
+  /** Aborts when nobody answers there any more. */
+  readonly outage: () => AbortSignal;
 }
 
 export class Life {
@@ -104,8 +104,8 @@ export class Life {
     };
   }
 
-  async #call({ name, transport, isAway }: Place, request: HttpRequest): Promise<HttpAnswer> {
-    if (isAway()) throw unreachable();
+  async #call({ name, transport, outage }: Place, request: HttpRequest): Promise<HttpAnswer> {
+    if (outage().aborted) throw unreachable();
     const write = writeOf(request, name);
     if (write === undefined) return transport.call(request);
     const sent: { fate?: Fate } = {};
@@ -119,11 +119,12 @@ export class Life {
     return answer;
   }
 
-  async #open({ transport, log, isAway }: Place, request: StreamRequest): Promise<HttpStream> {
-    if (isAway()) throw unreachable();
+  async #open({ transport, log, outage }: Place, request: StreamRequest): Promise<HttpStream> {
+    if (outage().aborted) throw unreachable();
     const played = log?.(request);
     if (played !== undefined) return { ...played, chunks: this.#relay(played.chunks) };
-    const signal = request.signal === undefined ? this.#death.signal : AbortSignal.any([request.signal, this.#death.signal]);
+    const ends = [this.#death.signal, outage()];
+    const signal = AbortSignal.any(request.signal === undefined ? ends : [request.signal, ...ends]);
     const stream = await transport.open({ ...request, signal });
     const view = new WatchView(transport, request.path);
     return { ...stream, chunks: this.#relay(stream.chunks, view) };

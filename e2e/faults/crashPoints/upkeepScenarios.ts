@@ -74,11 +74,11 @@ export const upkeepScenarios: readonly Scenario[] = [
       run(world, 'there', { cluster: 'east' });
       await world.advance(minuteMs);
       // Nobody can look at the pod when it ends.
-      world.east.away = true;
+      world.east.leave();
       await world.advance(5 * minuteMs);
       run(world, 'waits', { cluster: 'east' });
       await world.advance(minuteMs);
-      world.east.away = false;
+      world.east.comeBack();
       await world.until('both runs to end', () => isOver(world, 'there', 'waits'), 30 * minuteMs);
       world.remove(buildClusters, 'east');
       await world.settle();
