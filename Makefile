@@ -2,7 +2,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test soak lint typecheck format generate verify coverage image cluster cluster-down e2e bench clean
+.PHONY: help setup demo sandbox test soak lint typecheck format generate verify coverage image cluster cluster-down e2e bench bench-frameworks clean
 
 help: ## Show what can be done here
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ e2e: setup ## Everything on a real Kubernetes: cluster, image, chart, stories, u
 
 bench: setup ## How fast it is, beside a bare loop, on a real control plane (BENCH=quick: minutes; BENCH=full: two hours; Go builds it once)
 	@node e2e/bench/bench.ts
+
+bench-frameworks: setup ## Our framework beside controller-runtime: one toy operator on both (needs Go; BENCH=quick: minutes)
+	@node e2e/bench/controller-runtime/bench.ts $(if $(filter quick,$(BENCH)),--quick) --out docs/performance/frameworks.json
 
 clean: ## Remove what was installed or built
 	rm -rf node_modules coverage dist .sandbox tools/k8s/node_modules tools/k8s/bin e2e/cluster/.cache

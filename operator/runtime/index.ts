@@ -29,6 +29,8 @@ export { WorkQueue } from './workQueue.ts';
 export type { AddOptions, Priority, WorkItem, WorkQueueOptions } from './workQueue.ts';
 export { ProwOperator, RefusedError } from './host.ts';
 export type { HostOptions } from './host.ts';
+export { giveBackWhenIdle } from './idleMemory.ts';
+export type { IdleMemoryOptions } from './idleMemory.ts';
 export { Informer } from './informer.ts';
 export type { InformerOptions } from './informer.ts';
 export { ObjectWriter } from './objectWriter.ts';

@@ -3,8 +3,9 @@
  * release build in a process of its own. `node e2e/bench/controller-runtime/bench.ts --quick` takes four minutes, without it three quarters of an hour;
  * both write a table, and with --out the rounds and their medians as JSON. The first run ever builds the Go program, which takes minutes.
  */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { clientOf } from '../../scenarios/installation.ts';
 import { startControlPlane } from '../controlPlane.ts';
@@ -19,7 +20,8 @@ interface Plan extends Load {
   readonly workers: readonly number[];
 }
 
-const restMs = 5_000;
+/** Long enough for both runtimes to give back what they do not need. */
+const restMs = 15_000;
 const full: Plan = { rounds: 3, workers: [8, 32], objects: 20_000, updates: 25_000, keys: 1_000, rate: 300, lanes: 32, restMs };
 const quick: Plan = { ...full, rounds: 2, workers: [8], updates: 5_000 };
 
@@ -105,7 +107,10 @@ async function main(): Promise<void> {
     const { gitVersion } = JSON.parse(await client.text('/version')) as { readonly gitVersion: string };
     const comparisons = contenders.length < contenderNames.length ? [] : compare(rounds);
     const machine = { cores: cpus().length, model: cpus()[0]?.model ?? '', node: process.version, kubernetes: gitVersion };
-    if (values.out !== undefined) await writeFile(values.out, `${JSON.stringify({ machine, plan, comparisons, rounds }, null, 2)}\n`);
+    if (values.out !== undefined) {
+      await mkdir(path.dirname(values.out), { recursive: true });
+      await writeFile(values.out, `${JSON.stringify({ machine, plan, comparisons, rounds }, null, 2)}\n`);
+    }
     process.stdout.write(comparisons.length === 0 ? `${JSON.stringify(rounds, null, 2)}\n` : tableOf(comparisons));
   } finally {
     await client.close();

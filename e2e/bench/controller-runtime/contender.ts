@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import type { Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { bundle } from '../../../tools/image/bundle.ts';
+import { allocatorEnvironment, nodeFlags } from '../../../tools/image/contents.ts';
 
 const here = import.meta.dirname;
 const cacheDir = path.join(here, '.cache');
@@ -38,7 +39,7 @@ async function buildGo(): Promise<Program> {
   return [binary];
 }
 
-/** The same bundler and settings that make the operator's image. */
+/** The same bundler, flags and environment as in the operator's image. */
 async function buildOurs(nodeOptions: readonly string[]): Promise<Program> {
   const out = path.relative(path.join(here, '..', '..', '..'), path.join(cacheDir, 'operator.mjs'));
   const files = await bundle(path.relative(path.join(here, '..', '..', '..'), path.join(here, 'operator.ts')), out);
@@ -47,7 +48,7 @@ async function buildOurs(nodeOptions: readonly string[]): Promise<Program> {
     await mkdir(path.dirname(target), { recursive: true });
     await writeFile(target, file.data);
   }
-  return [process.execPath, ...nodeOptions, path.join(cacheDir, 'operator.mjs')];
+  return [process.execPath, ...nodeFlags, ...nodeOptions, path.join(cacheDir, 'operator.mjs')];
 }
 
 /** Builds what is asked for. `nodeOptions` go before our bundle, for a profile. */
@@ -76,8 +77,10 @@ export class Contender {
     this.#child = spawn(command, [...args, '--workers', String(workers), '--run', name], {
       cwd: cacheDir,
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, NODE_ENV: 'production', KUBECONFIG: kubeconfig },
+      env: { ...process.env, NODE_ENV: 'production', ...allocatorEnvironment, KUBECONFIG: kubeconfig },
     });
+    // A pipe to a process that has ended: its exit code says more.
+    this.#child.stdin.on('error', () => undefined);
     this.#lines = createInterface({ input: this.#child.stdout });
     this.#exited = once(this.#child, 'exit').then(([code]) => code as number | null);
   }

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import type { ObjectKey } from '../../../operator/kube/objects.ts';
 import { keyOf } from '../../../operator/kube/objects.ts';
-import { ProwOperator, createLogger, realClock } from '../../../operator/runtime/index.ts';
+import { ProwOperator, createLogger, giveBackWhenIdle, realClock } from '../../../operator/runtime/index.ts';
 import type { ObjectWriter, OperatorKit, ReconcileContext, Reconciler, Result, StoreReader } from '../../../operator/runtime/index.ts';
 import { widgets } from './widget.ts';
 import type { Widget } from './widget.ts';
@@ -51,6 +51,8 @@ function setup(kit: OperatorKit): void {
   const reconciler = new WidgetReconciler(informer.store, kit.writer(informer), run);
   const controller = kit.controller({ name: 'widget', reconciler, workers: Number(workers) });
   controller.watch(informer, ({ object }) => [keyOf(object)]);
+  // Go's runtime gives memory back by itself.
+  kit.manager.addService({ name: 'idle memory', run: (signal) => giveBackWhenIdle({ clock: kit.clock }, signal) });
 }
 
 const operator = new ProwOperator({
