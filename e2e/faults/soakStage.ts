@@ -83,10 +83,10 @@ export class SoakStage {
     this.startOperator();
     this.startOperator();
     await until('a leader', async () => {
-      this.supervise();
+      const ended = this.#operators.find(({ running }) => !running);
+      if (ended !== undefined) throw new Error(`${ended.name} ended while nothing was done to it (${ended.ending}):\n${ended.tail(20)}`);
       return (await this.leader()) !== undefined;
     });
-    if (this.selfEnded.length > 0) throw new Error(`an operator ended while nothing was done to it:\n${this.selfEnded.join('\n')}`);
   }
 
   get operators(): readonly Program[] {
