@@ -34,6 +34,8 @@ const bad: readonly BadValue[] = [
     set: ['watchNamespace=team', 'settings.tenants[0].namespace=team', 'settings.tenants[0].podNamespaces={other}'],
     says: 'settings.tenants: podNamespaces outside watchNamespace "team"',
   },
+  { set: ['watchNamespace=team', 'settings.leaderElection.shards=2'], says: 'shards divide namespaces, and watchNamespace is only one' },
+  { set: ['settings.leaderElection.shards=0'], says: 'settings/leaderElection/shards' },
   { set: ['watchNamespace=team', 'test.namespace=other'], says: 'test.namespace: "other" is not watchNamespace "team"' },
   {
     set: ['admissionPolicy.enabled=true', 'admissionPolicy.profiles.default=null'],

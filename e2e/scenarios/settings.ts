@@ -13,8 +13,8 @@ export function storySettings(own: SettingsFile = {}): SettingsFile {
     // Short, so that a crash is not mostly waiting; long enough for a machine that does a lot beside, a whole cluster for instance.
     leaderElection:
       targetName() === 'sandbox'
-        ? { leaseDuration: '6s', renewDeadline: '5s', retryPeriod: '1s' }
-        : { leaseDuration: '12s', renewDeadline: '10s', retryPeriod: '1s' },
+        ? { ...own.leaderElection, leaseDuration: '6s', renewDeadline: '5s', retryPeriod: '1s' }
+        : { ...own.leaderElection, leaseDuration: '12s', renewDeadline: '10s', retryPeriod: '1s' },
     logging: { level: 'info', format: 'json' },
   };
 }

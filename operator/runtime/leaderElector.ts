@@ -160,6 +160,7 @@ export class LeaderElector {
       return isOurs;
     });
     if (won) this.#begin();
+    else this.#hideTransitions();
     return won;
   }
 
@@ -178,6 +179,7 @@ export class LeaderElector {
     if (release.aborted && this.mayWrite()) {
       this.#end();
       await this.#release();
+      this.#hideTransitions();
       return 'released';
     }
     this.#end();
@@ -200,6 +202,11 @@ export class LeaderElector {
     this.#leading = true;
     this.#master?.set({ name: this.#options.lease.name }, 1);
     this.#logger.info('This replica leads');
+  }
+
+  /** Who does not follow a lease must not show what it was when last seen: beside the holder's figure it would look like changes. */
+  #hideTransitions(): void {
+    this.#transitions?.remove({ name: this.#options.lease.name });
   }
 
   /** Until the next renewal. Members of a party keep out of step, or one of them would lose the race for the same write each time. */

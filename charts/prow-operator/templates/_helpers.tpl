@@ -147,6 +147,13 @@ httpGet:
 {{- if and (not $election) (eq (default "RollingUpdate" .Values.updateStrategy.type) "RollingUpdate") -}}
 {{- fail "updateStrategy.type: must be Recreate when settings.leaderElection.enabled is false; two operators would work at once" -}}
 {{- end -}}
+{{- $shards := int (dig "leaderElection" "shards" 1 .Values.settings) -}}
+{{- if and (gt $shards 1) .Values.watchNamespace -}}
+{{- fail "settings.leaderElection.shards: shards divide namespaces, and watchNamespace is only one" -}}
+{{- end -}}
+{{- if and (gt $shards 1) (not $election) -}}
+{{- fail "settings.leaderElection.enabled: must be true when there are shards; each needs its lease" -}}
+{{- end -}}
 {{- with .Values.watchNamespace -}}
 {{- $own := . -}}
 {{- with $.Values.settings.podNamespace -}}

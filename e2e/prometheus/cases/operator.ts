@@ -53,6 +53,25 @@ export const operatorCases: readonly AlertCase[] = [
   },
   {
     alert: 'ProwNoLeader',
+    when: 'nobody leads one of two shards',
+    series: {
+      'leader_election_master_status{name="prow-operator-shard-0"}': '1x11',
+      'leader_election_master_status{name="prow-operator-shard-1"}': '0x11',
+      'leader_election_master_status{name="prow-operator-shard-0",pod="prow-1"}': '0x11',
+      'leader_election_master_status{name="prow-operator-shard-1",pod="prow-1"}': '1 0x10',
+    },
+    at: '4m',
+    fires: [
+      {
+        labels: { name: 'prow-operator-shard-1' },
+        summary: 'No replica of the operator leads.',
+        description:
+          'Replicas are up, but none of them has held the lease prow-operator-shard-1 for 2 minutes. Nothing starts, and no deadline is kept.',
+      },
+    ],
+  },
+  {
+    alert: 'ProwNoLeader',
     when: 'the other replica takes over',
     series: {
       'leader_election_master_status{name="prow-operator"}': '1 0x10',
