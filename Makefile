@@ -70,7 +70,7 @@ e2e: setup ## Everything on a real Kubernetes: cluster, image, chart, stories, u
 	@node tools/k8s/install.mjs
 	@node e2e/run.ts
 
-bench: setup ## How fast it is, beside a bare loop, on a real control plane (BENCH=quick: minutes; BENCH=full: two hours; Go builds it once)
+bench: setup ## How fast it is, beside a bare loop, on a real control plane (BENCH=quick: ten minutes; BENCH=full: half an hour)
 	@node e2e/bench/bench.ts
 
 bench-frameworks: setup ## Our framework beside controller-runtime: one toy operator on both (needs Go; BENCH=quick: minutes)

@@ -44,7 +44,7 @@ export async function herd(client: KubeClient, schedules: number, failed?: () =>
   });
   try {
     // The creates of the schedules take about as long as those of the runs, and the operator writes a status for each.
-    const dueMs = Math.ceil((Date.now() + 4 * floorMs + 10_000) / minuteMs) * minuteMs;
+    const dueMs = Math.ceil((Date.now() + 2 * floorMs + 8_000) / minuteMs) * minuteMs;
     await inParallel(schedules, (index) => client.create(periodics, scheduleOf(batch, index, { cron: onceAt(dueMs) })));
     if (Date.now() > dueMs) throw new Error(`${schedules} schedules were not created in time: the machine is too busy to measure a herd`);
     await pause(dueMs - Date.now());
@@ -65,21 +65,20 @@ function onceAt(ms: number): string {
 
 export interface SpreadOptions {
   readonly schedules: number;
-  /** All are due within so many minutes, each at a second of its own. */
-  readonly overMinutes: number;
+  /** All are due within so long, each at a second of its own. */
+  readonly overMs: number;
   readonly failed?: () => string | undefined;
 }
 
 /** How late each run was, in milliseconds. Rejects when one did not come. */
-export async function spreadLoad(client: KubeClient, { schedules, overMinutes, failed }: SpreadOptions): Promise<readonly number[]> {
+export async function spreadLoad(client: KubeClient, { schedules, overMs, failed }: SpreadOptions): Promise<readonly number[]> {
   batches += 1;
   const batch = `spread-${batches}`;
-  const windowMs = overMinutes * minuteMs;
   const slotMs = Math.ceil((Date.now() + (schedules * 1000) / 100 + 5_000) / minuteMs) * minuteMs;
   const starts = new Map<string, number>();
   await inParallel(schedules, async (index) => {
-    const made = await client.create(periodics, scheduleOf(batch, index, { cron: onceAt(slotMs), jitter: `${overMinutes}m` }));
-    starts.set(made.metadata.name, startOf(made, slotMs, windowMs));
+    const made = await client.create(periodics, scheduleOf(batch, index, { cron: onceAt(slotMs), jitter: `${overMs / 1000}s` }));
+    starts.set(made.metadata.name, startOf(made, slotMs, overMs));
   });
   if (Date.now() > slotMs) throw new Error(`${schedules} schedules were not created in time: the machine is too busy to measure them`);
   const lagMs = new Map<string, number>();
@@ -89,7 +88,7 @@ export async function spreadLoad(client: KubeClient, { schedules, overMinutes, f
     if (change === 'ADDED' && startMs !== undefined && !lagMs.has(spec.job)) lagMs.set(spec.job, Date.now() - startMs);
   });
   try {
-    const timeoutMs = slotMs - Date.now() + windowMs + patienceMs;
+    const timeoutMs = slotMs - Date.now() + overMs + patienceMs;
     const isComplete = (): boolean => lagMs.size === schedules;
     await until(`the runs of ${schedules} schedules`, isComplete, { timeoutMs, ...(failed === undefined ? {} : { failed }) });
     return [...lagMs.values()];

@@ -3,8 +3,8 @@ import { burst, ofRuns, sum, type BurstResult } from '../measuring/burst.ts';
 import type { OperatorProcess } from '../measuring/operatorProcess.ts';
 import { median, quantile, round } from '../measuring/statistics.ts';
 import type { Figure } from '../report/figures.ts';
-import { Stage } from '../stage.ts';
-import type { Findings, Say, Section, Sizes } from './section.ts';
+import type { Stage } from '../stage.ts';
+import { withNodes, type Findings, type Say, type Section, type Sizes } from './section.ts';
 
 /** What the bare loop writes for a run itself: a pod and two patches. All else that is written then is the system's. */
 const bareWrites = 3;
@@ -26,22 +26,20 @@ export async function measuredBurst(stage: Stage, operator: OperatorProcess, run
   return { ...result, eventLoopP99Ms, cpuMsPerRun: (after.cpuMs - before.cpuMs) / runs, peakMB: after.peakMB };
 }
 
-async function run({ burst: runs, rounds }: Sizes, say: Say): Promise<Findings> {
-  return await Stage.with({}, async (stage) => {
-    const pairs: { readonly bare: BurstResult; readonly ours: OperatorBurst }[] = [];
-    // Programs that have just started are slow; neither side shall pay for it.
-    await stage.withBareLoop(() => burst(stage.client, Math.ceil(runs / 10)));
-    for (let index = 0; index < rounds; index += 1) {
-      const bareFirst = index % 2 === 0;
-      const measureBare = (): Promise<BurstResult> => stage.withBareLoop(() => burst(stage.client, runs));
-      const before = bareFirst ? await measureBare() : undefined;
-      const ours = await stage.withOperator((operator) => measuredBurst(stage, operator, runs));
-      const bare = before ?? (await measureBare());
-      say(`${runs} runs: bare loop ${round(bare.perSecond)}/s, operator ${round(ours.perSecond)}/s`);
-      pairs.push({ bare, ours });
-    }
-    return { figures: figuresOf(runs, pairs) };
-  });
+async function run(stage: Stage, { burst: runs, rounds }: Sizes, say: Say): Promise<Findings> {
+  const pairs: { readonly bare: BurstResult; readonly ours: OperatorBurst }[] = [];
+  // Programs that have just started are slow; neither side shall pay for it.
+  await stage.withBareLoop(() => burst(stage.client, Math.ceil(runs / 10)));
+  for (let index = 0; index < rounds; index += 1) {
+    const bareFirst = index % 2 === 0;
+    const measureBare = (): Promise<BurstResult> => stage.withBareLoop(() => burst(stage.client, runs));
+    const before = bareFirst ? await measureBare() : undefined;
+    const ours = await stage.withOperator((operator) => measuredBurst(stage, operator, runs));
+    const bare = before ?? (await measureBare());
+    say(`${runs} runs: bare loop ${round(bare.perSecond)}/s, operator ${round(ours.perSecond)}/s`);
+    pairs.push({ bare, ours });
+  }
+  return { figures: figuresOf(runs, pairs) };
 }
 
 function figuresOf(runs: number, pairs: readonly { readonly bare: BurstResult; readonly ours: OperatorBurst }[]): readonly Figure[] {
@@ -94,4 +92,4 @@ function figuresOf(runs: number, pairs: readonly { readonly bare: BurstResult; r
   ];
 }
 
-export const bursts: Section = { name: 'burst', run };
+export const bursts: Section = { name: 'burst', on: withNodes, run };

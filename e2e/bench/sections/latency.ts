@@ -9,8 +9,8 @@ import { added } from '../measuring/prometheusText.ts';
 import { quantile, round } from '../measuring/statistics.ts';
 import { namespace } from '../measuring/workload.ts';
 import type { Figure } from '../report/figures.ts';
-import { Stage } from '../stage.ts';
-import type { Findings, Say, Section, Sizes } from './section.ts';
+import type { Stage } from '../stage.ts';
+import { withNodes, type Findings, type Say, type Section, type Sizes } from './section.ts';
 
 const oneByOne = { oneByOne: true };
 /** Of the simulated kubelet (Running, Succeeded), the scheduler (binding) and whoever created the run. */
@@ -18,25 +18,23 @@ const othersWrites = 4;
 const cleaned = 20;
 const goneMs = 120_000;
 
-async function run({ singles }: Sizes, say: Say): Promise<Findings> {
-  return await Stage.with({}, async (stage) => {
-    const measure = async (): Promise<readonly number[]> => (await burst(stage.client, singles, oneByOne)).podMs;
-    const bare = await stage.withBareLoop(measure);
-    const ours = await stage.withOperator(measure);
-    const [bareMs, oursMs] = [quantile(bare, 0.5), quantile(ours, 0.5)];
-    say(`run created → pod created, idle: bare loop ${round(bareMs)} ms, operator ${round(oursMs)} ms`);
-    const latency: Figure = {
-      id: 'latency.ratio',
-      what: `run created → pod created, idle, p50 of ${singles}, beside the bare loop`,
-      unit: '×',
-      value: oursMs / bareMs,
-      better: 'less',
-      bar: 2,
-      samples: [oursMs / bareMs],
-      note: `bare loop ${round(bareMs)} ms, operator ${round(oursMs)} ms; p99 ${round(quantile(bare, 0.99))} and ${round(quantile(ours, 0.99))} ms`,
-    };
-    return { figures: [latency, await wholeLife(stage)] };
-  });
+async function run(stage: Stage, { singles }: Sizes, say: Say): Promise<Findings> {
+  const measure = async (): Promise<readonly number[]> => (await burst(stage.client, singles, oneByOne)).podMs;
+  const bare = await stage.withBareLoop(measure);
+  const ours = await stage.withOperator(measure);
+  const [bareMs, oursMs] = [quantile(bare, 0.5), quantile(ours, 0.5)];
+  say(`run created → pod created, idle: bare loop ${round(bareMs)} ms, operator ${round(oursMs)} ms`);
+  const latency: Figure = {
+    id: 'latency.ratio',
+    what: `run created → pod created, idle, p50 of ${singles}, beside the bare loop`,
+    unit: '×',
+    value: oursMs / bareMs,
+    better: 'less',
+    bar: 2,
+    samples: [oursMs / bareMs],
+    note: `bare loop ${round(bareMs)} ms, operator ${round(oursMs)} ms; p99 ${round(quantile(bare, 0.99))} and ${round(quantile(ours, 0.99))} ms`,
+  };
+  return { figures: [latency, await wholeLife(stage)] };
 }
 
 /** With deadlines of a second, so that the runs are gone soon. */
@@ -65,4 +63,4 @@ async function wholeLife(stage: Stage): Promise<Figure> {
 
 const isEmpty = async (client: KubeClient): Promise<boolean> => (await client.list(prowJobs, { namespace, limit: 1 })).items.length === 0;
 
-export const latency: Section = { name: 'latency', run };
+export const latency: Section = { name: 'latency', on: withNodes, run };

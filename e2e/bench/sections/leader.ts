@@ -6,53 +6,51 @@ import { follow } from '../measuring/follow.ts';
 import { OperatorProcess } from '../measuring/operatorProcess.ts';
 import { round } from '../measuring/statistics.ts';
 import { namespace, wipe } from '../measuring/workload.ts';
-import { Stage } from '../stage.ts';
-import type { Findings, Say, Section, Sizes } from './section.ts';
+import type { Stage } from '../stage.ts';
+import { withNodes, type Findings, type Say, type Section, type Sizes } from './section.ts';
 
 /** The default lease, and what the bar allows beyond it. */
 const leaseMs = 15_000;
 const graceMs = 1_000;
 
-async function run({ burst: runs }: Sizes, say: Say): Promise<Findings> {
-  return await Stage.with({}, async (stage) => {
-    const leader = await OperatorProcess.start(stage.plane);
-    const follower = await OperatorProcess.launch(stage.plane);
-    try {
-      await follower.hasSaid('Waiting: another replica leads');
-      let killedMs = NaN;
-      const takenMs = firstChangeOfHolder(stage.client);
-      const kill = (): void => {
-        killedMs = performance.now();
-        process.kill(leader.pid, 'SIGKILL');
-      };
-      const result = await burst(stage.client, runs, { at: { share: 0.3, call: kill }, failed: follower.failed });
-      const holderMs = await takenMs;
-      const next = Math.min(...[...result.podSeenMs.values()].filter((atMs) => atMs > holderMs));
-      const gapS = (next - killedMs) / 1000;
-      const twice = result.pods - result.runs;
-      say(`leader killed: next start after ${round(gapS)} s`);
-      const note = `the lease lasts ${leaseMs / 1000} s; it changed hands after ${round((holderMs - killedMs) / 1000)} s`;
-      return {
-        figures: [
-          {
-            id: 'leader.gap',
-            what: 'kill -9 of the leader under a burst → next start',
-            unit: 's',
-            value: gapS,
-            better: 'less',
-            bar: (leaseMs + graceMs) / 1000,
-            samples: [gapS],
-            note,
-          },
-          { id: 'leader.twice', what: 'of these runs started twice', unit: '', value: twice, better: 'less', bar: 0, samples: [twice] },
-        ],
-      };
-    } finally {
-      await leader.kill();
-      await follower.stop();
-      await wipe(stage.client);
-    }
-  });
+async function run(stage: Stage, { burst: runs }: Sizes, say: Say): Promise<Findings> {
+  const leader = await OperatorProcess.start(stage.plane);
+  const follower = await OperatorProcess.launch(stage.plane);
+  try {
+    await follower.hasSaid('Waiting: another replica leads');
+    let killedMs = NaN;
+    const takenMs = firstChangeOfHolder(stage.client);
+    const kill = (): void => {
+      killedMs = performance.now();
+      process.kill(leader.pid, 'SIGKILL');
+    };
+    const result = await burst(stage.client, runs, { at: { share: 0.3, call: kill }, failed: follower.failed });
+    const holderMs = await takenMs;
+    const next = Math.min(...[...result.podSeenMs.values()].filter((atMs) => atMs > holderMs));
+    const gapS = (next - killedMs) / 1000;
+    const twice = result.pods - result.runs;
+    say(`leader killed: next start after ${round(gapS)} s`);
+    const note = `the lease lasts ${leaseMs / 1000} s; it changed hands after ${round((holderMs - killedMs) / 1000)} s`;
+    return {
+      figures: [
+        {
+          id: 'leader.gap',
+          what: 'kill -9 of the leader under a burst → next start',
+          unit: 's',
+          value: gapS,
+          better: 'less',
+          bar: (leaseMs + graceMs) / 1000,
+          samples: [gapS],
+          note,
+        },
+        { id: 'leader.twice', what: 'of these runs started twice', unit: '', value: twice, better: 'less', bar: 0, samples: [twice] },
+      ],
+    };
+  } finally {
+    await leader.kill();
+    await follower.stop();
+    await wipe(stage.client);
+  }
 }
 
 /** When the lease got another holder than the one that it has now. */
@@ -72,4 +70,4 @@ async function firstChangeOfHolder(client: KubeClient): Promise<number> {
   });
 }
 
-export const leader: Section = { name: 'leader', run };
+export const leader: Section = { name: 'leader', on: withNodes, run };

@@ -19,8 +19,8 @@ import type { Figure, Growth } from '../report/figures.ts';
 import { putObjects } from '../scale/etcdWriter.ts';
 import { imageProgram } from '../scale/imageProgram.ts';
 import { schedule, startedRun } from '../scale/worldObjects.ts';
-import { Stage } from '../stage.ts';
-import type { Findings, Say, Section, Sizes } from './section.ts';
+import type { Stage } from '../stage.ts';
+import { withoutControllers, type Findings, type Say, type Section, type Sizes } from './section.ts';
 
 const bareList = path.join(import.meta.dirname, '..', 'bareList.ts');
 const minuteMs = 60_000;
@@ -42,21 +42,19 @@ interface Scale {
   readonly idleRequests: Counts;
 }
 
-async function run({ finished: sizes, idleMs }: Sizes, say: Say): Promise<Findings> {
-  return await Stage.with({ bare: true }, async (stage) => {
-    const results: Scale[] = [];
-    let stored = 0;
-    for (const finished of sizes) {
-      await storeFinished(stage, stored, finished);
-      stored = finished;
-      const result = await measure(stage, finished, idleMs);
-      say(
-        `${finished} finished runs: ${round(result.residentMB)} MB, cold start ${round(median(result.coldMs))} ms, list ${round(median(result.listMs))} ms`,
-      );
-      results.push(result);
-    }
-    return { figures: figuresOf(results), growth: growthOf(results) };
-  });
+async function run(stage: Stage, { finished: sizes, idleMs }: Sizes, say: Say): Promise<Findings> {
+  const results: Scale[] = [];
+  let stored = 0;
+  for (const finished of sizes) {
+    await storeFinished(stage, stored, finished);
+    stored = finished;
+    const result = await measure(stage, finished, idleMs);
+    say(
+      `${finished} finished runs: ${round(result.residentMB)} MB, cold start ${round(median(result.coldMs))} ms, list ${round(median(result.listMs))} ms`,
+    );
+    results.push(result);
+  }
+  return { figures: figuresOf(results), growth: growthOf(results) };
 }
 
 /** Straight into etcd: creating each through the server would take most of the time of the benchmark. */
@@ -189,4 +187,4 @@ function growthOf(results: readonly Scale[]): readonly Growth[] {
   ];
 }
 
-export const scale: Section = { name: 'scale', run };
+export const scale: Section = { name: 'scale', on: withoutControllers, run };

@@ -2,24 +2,22 @@
 import { herd, spreadLoad, type HerdResult } from '../measuring/herd.ts';
 import { quantile, round } from '../measuring/statistics.ts';
 import type { Figure } from '../report/figures.ts';
-import { Stage } from '../stage.ts';
-import type { Findings, Say, Section, Sizes } from './section.ts';
+import type { Stage } from '../stage.ts';
+import { withNodes, type Findings, type Say, type Section, type Sizes } from './section.ts';
 
-async function run({ herds, spread }: Sizes, say: Say): Promise<Findings> {
-  return await Stage.with({}, async (stage) => {
-    const results: HerdResult[] = [];
-    for (const schedules of herds) {
-      const result = await stage.withOperator((operator) => herd(stage.client, schedules, operator.failed));
-      say(`${schedules} schedules in one minute: last start after ${round(lastMs(result))} ms, floor ${round(result.floorMs)} ms`);
-      results.push(result);
-    }
-    const lag = await stage.withOperator((operator) => spreadLoad(stage.client, { ...spread, failed: operator.failed }));
-    const points = results.map((result) => ({ x: result.schedules, y: lastMs(result) / 1000 }));
-    return {
-      figures: [...results.flatMap(figuresOf), spreadFigure(spread, lag)],
-      growth: [{ id: 'herd', what: 'Last start of a herd', unit: 'seconds', sizeOf: 'schedules due in the same minute', points }],
-    };
-  });
+async function run(stage: Stage, { herds, spread }: Sizes, say: Say): Promise<Findings> {
+  const results: HerdResult[] = [];
+  for (const schedules of herds) {
+    const result = await stage.withOperator((operator) => herd(stage.client, schedules, operator.failed));
+    say(`${schedules} schedules in one minute: last start after ${round(lastMs(result))} ms, floor ${round(result.floorMs)} ms`);
+    results.push(result);
+  }
+  const lag = await stage.withOperator((operator) => spreadLoad(stage.client, { ...spread, failed: operator.failed }));
+  const points = results.map((result) => ({ x: result.schedules, y: lastMs(result) / 1000 }));
+  return {
+    figures: [...results.flatMap(figuresOf), spreadFigure(spread, lag)],
+    growth: [{ id: 'herd', what: 'Last start of a herd', unit: 'seconds', sizeOf: 'schedules due in the same minute', points }],
+  };
 }
 
 const lastMs = ({ lagMs }: HerdResult): number => Math.max(...lagMs);
@@ -53,9 +51,9 @@ function figuresOf(result: HerdResult): readonly Figure[] {
   ];
 }
 
-function spreadFigure({ schedules, overMinutes }: Sizes['spread'], lag: readonly number[]): Figure {
+function spreadFigure({ schedules, overMs }: Sizes['spread'], lag: readonly number[]): Figure {
   const value = quantile(lag, 0.99);
-  const scaled = overMinutes === 60 ? '' : `; ${schedules} over ${overMinutes} min, the rate of 5,000 over an hour`;
+  const scaled = overMs === 3_600_000 ? '' : `; ${schedules} over ${overMs / 1000} s, the rate of 5,000 over an hour`;
   return {
     id: 'spread.p99',
     what: 'schedules spread over time, lag p99',
@@ -68,4 +66,4 @@ function spreadFigure({ schedules, overMinutes }: Sizes['spread'], lag: readonly
   };
 }
 
-export const schedules: Section = { name: 'schedules', run };
+export const schedules: Section = { name: 'schedules', on: withNodes, run };

@@ -1,5 +1,7 @@
 /** One part of the benchmark: can be run alone, takes its sizes from the mode, and says what it is doing. */
+import type { ControlPlaneOptions } from '../controlPlane.ts';
 import type { Figure, Growth } from '../report/figures.ts';
+import type { Stage } from '../stage.ts';
 
 export interface Sizes {
   /** Runs of a burst. */
@@ -9,7 +11,7 @@ export interface Sizes {
   readonly singles: number;
   /** Schedules due in the same minute. */
   readonly herds: readonly number[];
-  readonly spread: { readonly schedules: number; readonly overMinutes: number };
+  readonly spread: { readonly schedules: number; readonly overMs: number };
   /** Finished runs in the cluster. */
   readonly finished: readonly number[];
   /** How long an idle operator is watched. */
@@ -23,9 +25,14 @@ export interface Findings {
   readonly growth?: readonly Growth[];
 }
 
+export const withNodes: ControlPlaneOptions = {};
+export const withoutControllers: ControlPlaneOptions = { bare: true };
+
 export type Say = (text: string) => void;
 
 export interface Section {
   readonly name: string;
-  readonly run: (sizes: Sizes, say: Say) => Promise<Findings>;
+  /** What it needs to work on. Sections that need the same share it, one after another. */
+  readonly on: ControlPlaneOptions;
+  readonly run: (stage: Stage, sizes: Sizes, say: Say) => Promise<Findings>;
 }
