@@ -11,8 +11,9 @@ import type { Change, Store } from '../../operator/runtime/store.ts';
 
 interface Entry {
   readonly run: ProwJob;
-  readonly startedMs: number;
-  readonly endedMs: number;
+  /** Whole seconds since 1970 are small integers, which V8 keeps in place; as milliseconds each would be an object of its own. */
+  readonly startedSeconds: number;
+  readonly endedSeconds: number;
 }
 
 interface Shelf {
@@ -39,7 +40,7 @@ export class RunHistories {
     return {
       isNewest: newer === 0 && (rival === undefined || compare(entry, rival) < 0),
       newer,
-      newestEndMs: same[0]?.endedMs ?? entry.endedMs,
+      newestEndMs: (same[0]?.endedSeconds ?? entry.endedSeconds) * 1000,
     };
   }
 
@@ -82,13 +83,13 @@ export class RunHistories {
 
 const entryOf = (run: ProwJob): Entry => ({
   run,
-  startedMs: timeMs(run.status?.startTime) ?? createdMsOf(run),
-  endedMs: timeMs(run.status?.completionTime) ?? 0,
+  startedSeconds: Math.round((timeMs(run.status?.startTime) ?? createdMsOf(run)) / 1000),
+  endedSeconds: Math.round((timeMs(run.status?.completionTime) ?? 0) / 1000),
 });
 
 /** Below 0 when a is newer. Later start first; the name decides between equals, so that exactly one is the newest. */
 function compare(a: Entry, b: Entry): number {
-  if (a.startedMs !== b.startedMs) return b.startedMs - a.startedMs;
+  if (a.startedSeconds !== b.startedSeconds) return b.startedSeconds - a.startedSeconds;
   const [first, second] = [a.run.metadata.name, b.run.metadata.name];
   return first === second ? 0 : first > second ? -1 : 1;
 }

@@ -7,6 +7,7 @@ import { apiVersion } from '../../crds/v1/common.ts';
 import type { Attempt, ProwJob, ProwJobSpec, ProwJobStatus } from '../../crds/v1/prowJob.ts';
 import { archivedCondition } from '../../operator/jobs/archiveHold.ts';
 import { causeAnnotationNames } from '../../operator/jobs/periodicRun.ts';
+import { annotation } from '../../operator/jobs/labels.ts';
 import { isAbortUnseen, isComplete } from '../../operator/jobs/runState.ts';
 import { SharedValues } from '../../operator/runtime/sharedValues.ts';
 
@@ -87,7 +88,12 @@ const attemptOf = (attempt: Attempt, own: Texts, shared: SharedValues): Attempt 
 
 function causeOf(annotations: Metadata['annotations'], own: Texts): Metadata['annotations'] {
   const kept = Object.entries(annotations ?? {}).filter(([name]) => causeAnnotationNames.has(name));
-  return kept.length === 0 ? undefined : Object.fromEntries(kept.map(([name, value]) => [name, equalOf(value, own)]));
+  const [first] = kept;
+  if (first === undefined) return undefined;
+  const slot = equalOf(first[1], own);
+  // As a literal it takes half of the room, and most runs have nothing else.
+  if (kept.length === 1 && first[0] === annotation.scheduledTime) return { 'prow.k8s.io/scheduled-time': slot };
+  return Object.fromEntries(kept);
 }
 
 /** The text itself, or one that is the same and is kept anyway. */
