@@ -176,6 +176,21 @@ describe('fromUntrustedText', () => {
 
   it.each([
     { name: 'nothing', text: '', message: 'kubeconfig: it is empty' },
+    {
+      name: 'more YAML than can be read while others wait',
+      text: Array.from({ length: 30_000 }, (_, index) => `k${index}: v`).join('\n'),
+      message: 'kubeconfig: it is 283 KiB of YAML, and at most 64 are read: leave only the context that is used, or write JSON',
+    },
+    {
+      name: 'braces without end',
+      text: '{'.repeat(700_000),
+      message: 'kubeconfig: it is 684 KiB of YAML, and at most 64 are read: leave only the context that is used, or write JSON',
+    },
+    {
+      name: 'lists without end',
+      text: `{"clusters": ${'['.repeat(300_000)}${']'.repeat(300_000)}}`,
+      message: 'kubeconfig: Maximum call stack size exceeded',
+    },
     { name: 'a comment alone', text: '# to come', message: 'kubeconfig: it is empty' },
     { name: 'a token instead of a kubeconfig', text: 's3cr3t', message: 'kubeconfig: it is no mapping with clusters, users and contexts' },
     { name: 'a list', text: '[]', message: 'kubeconfig: it is no mapping with clusters, users and contexts' },

@@ -157,10 +157,30 @@ export class PooledKubeConfig extends KubeConfig {
 /** Fields of a kubeconfig that name a file or a program. */
 const references = ['certificate-authority', 'client-certificate', 'client-key', 'tokenFile', 'token-file', 'exec', 'auth-provider'];
 
+/** YAML takes its time: a mapping of 30,000 names held the process for a minute. */
+const mostYaml = 64 * 1024;
+
+function parseQuickly(text: string): unknown {
+  if (text.trimStart().startsWith('{')) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      // It may be YAML that begins like JSON; what is neither is refused below.
+    }
+  }
+  if (text.length > mostYaml) {
+    const size = Math.ceil(text.length / 1024);
+    throw new Error(
+      `it is ${size} KiB of YAML, and at most ${mostYaml / 1024} are read: leave only the context that is used, or write JSON`,
+    );
+  }
+  // Without prettyErrors, whose messages quote the lines around the mistake: there may be a token in them.
+  return parse(text, { maxAliasCount: 10, prettyErrors: false, uniqueKeys: false });
+}
+
 /** The kubeconfig as JSON, parsed by us so that what is checked is what is read. Throws on a field that refers to this machine. */
 function refuseReferences(text: string): string {
-  // Without prettyErrors, whose messages quote the lines around the mistake: there may be a token in them.
-  const document: unknown = parse(text, { maxAliasCount: 10, prettyErrors: false });
+  const document = parseQuickly(text);
   if (document === null || document === undefined) throw new Error('it is empty');
   if (typeof document !== 'object' || Array.isArray(document)) throw new Error('it is no mapping with clusters, users and contexts');
   const entries = (field: string): unknown[] => {

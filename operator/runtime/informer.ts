@@ -1,5 +1,6 @@
 /** A store and the reflector that keeps it: what a controller watches and reads. */
 import type { KubeObject } from '../kube/objects.ts';
+import { formatKey, keyOf } from '../kube/objects.ts';
 import type { ResourceType } from '../kube/resource.ts';
 import { catchUp } from './catchUp.ts';
 import { messageOf } from './errors.ts';
@@ -16,6 +17,8 @@ export interface InformerOptions<T extends KubeObject> extends Omit<ReflectorOpt
   readonly freezeLevels?: number;
   /** Keeps only what reconcilers read. Default: dropManagedFields. Must return a new object or the same one. */
   readonly transform?: (object: T) => T;
+  /** What makes an object unusable, however it came to be stored; it is told by name in the log and not cached. Default: nothing. */
+  readonly problemOf?: (object: T) => string | undefined;
   /** Objects for which this is false are not cached. Default: all are. */
   readonly keep?: (object: T) => boolean;
 }
@@ -27,7 +30,7 @@ export class Informer<T extends KubeObject> {
   readonly #reflector: Reflector<T>;
 
   constructor(options: InformerOptions<T>) {
-    const { indexers, transform, freezeLevels = 2, keep, ...rest } = options;
+    const { indexers, transform, freezeLevels = 2, keep, problemOf, ...rest } = options;
     const logger = rest.logger.child({ resource: rest.type.plural });
     const client =
       keep === undefined
@@ -43,6 +46,16 @@ export class Informer<T extends KubeObject> {
       ...(indexers === undefined ? {} : { indexers }),
       transform: transform ?? dropManagedFields,
       freezeLevels,
+      problemOf: (object) => {
+        const problem = problemOf?.(object);
+        if (problem !== undefined) {
+          logger.warn('An object cannot be used as it is stored, and is left alone until it is mended', {
+            object: formatKey(keyOf(object)),
+            problem,
+          });
+        }
+        return problem;
+      },
       onError: (error, what) => {
         rest.metrics?.handlerFailed();
         logger.error(`a ${what} threw and was skipped`, { err: messageOf(error), stack: error instanceof Error ? error.stack : undefined });

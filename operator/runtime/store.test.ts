@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../kube/objects.ts';
 import { Store, freeze, isGone } from './store.ts';
-import type { Change } from './store.ts';
+import type { Change, StoreOptions } from './store.ts';
 import { compareVersions } from './resourceVersion.ts';
 import { Tombstones } from './tombstones.ts';
 
@@ -25,8 +25,8 @@ const thing = (
 });
 const key = (name: string, namespace = 'ns'): { namespace: string; name: string } => ({ namespace, name });
 
-function newStore(): { store: Store<Thing>; heard: string[] } {
-  const store = new Store<Thing>({ indexers: { label: (object) => Object.values(object.metadata.labels ?? {}) } });
+function newStore(options: StoreOptions<Thing> = {}): { store: Store<Thing>; heard: string[] } {
+  const store = new Store<Thing>({ indexers: { label: (object) => Object.values(object.metadata.labels ?? {}) }, ...options });
   const heard: string[] = [];
   store.subscribe((change) => heard.push(`${change.type} ${change.object.metadata.name} ${change.object.value}`));
   return { store, heard };
@@ -344,6 +344,45 @@ describe('a list that is older than what was seen: the server was restored', () 
     expect(store.get(key('b'))).toBeUndefined();
     store.apply(modified(thing('b', 62)));
     expect(store.get(key('b'))?.value).toBe('v62');
+  });
+});
+
+describe('an object that cannot be used', () => {
+  const bad = (name: string, version: number): Thing => ({ ...thing(name, version), value: 'bad' });
+  const fussy = () => newStore({ problemOf: ({ value }) => (value === 'bad' ? 'value is bad' : undefined) });
+
+  it('is not there, and comes when it is mended', () => {
+    const { store, heard } = fussy();
+    store.replace([thing('a', 1)], '10');
+    store.apply({ type: 'ADDED', object: bad('b', 11) });
+    expect(store.get(key('b'))).toBeUndefined();
+    store.apply(modified(thing('b', 12)));
+    expect(store.get(key('b'))?.value).toBe('v12');
+    expect(heard).toEqual(['added a v1', 'added b v12']);
+  });
+
+  it('goes when it becomes so, and comes back', () => {
+    const { store, heard } = fussy();
+    store.replace([thing('a', 1)], '10');
+    store.apply(modified(bad('a', 11)));
+    store.apply(modified(thing('a', 1)));
+    expect(store.get(key('a'))).toBeUndefined();
+    store.apply(modified(thing('a', 12)));
+    store.apply({ type: 'DELETED', object: thing('a', 13) });
+    store.apply(modified(thing('a', 12)));
+    expect(heard.map((line) => line.split(' ')[0])).toEqual(['added', 'deleted', 'added', 'deleted']);
+  });
+
+  it('goes when a list shows it so, and comes back', () => {
+    const { store } = fussy();
+    store.replace([thing('a', 1)], '10');
+    store.replace(
+      [bad('a', 11)].filter((item) => store.accepts(item)),
+      '12',
+    );
+    expect(store.get(key('a'))).toBeUndefined();
+    store.record(thing('a', 13));
+    expect(store.get(key('a'))?.value).toBe('v13');
   });
 });
 

@@ -40,6 +40,8 @@ export interface StoreOptions<T> {
   readonly transform?: (object: T) => T;
   /** How deep objects are frozen: 1 is the object itself. Default: all the way, which costs about as much as half of parsing it. */
   readonly freezeLevels?: number;
+  /** What makes an object unusable, as whoever sent it let it in: it is left out, until a version comes that is not. Default: nothing. */
+  readonly problemOf?: (object: T) => string | undefined;
   /** A subscriber, an indexer or the transform threw. The store goes on without it. */
   readonly onError?: (error: unknown, what: 'subscriber' | 'indexer' | 'transform') => void;
 }
@@ -51,6 +53,9 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
   readonly #indexes: StoreIndexes<T>;
   readonly #transform: ((object: T) => T) | undefined;
   readonly #freezeLevels: number;
+  readonly #problemOf: (object: T) => string | undefined;
+  /** Keys of objects that exist and are left out. */
+  readonly #leftOut = new Set<string>();
   readonly #onError: NonNullable<StoreOptions<T>['onError']>;
   readonly #subscribers = new Set<(change: Change<T>) => void>();
   readonly #tombstones = new Tombstones<T>();
@@ -65,6 +70,7 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
   constructor(options: StoreOptions<T> = {}) {
     this.#transform = options.transform;
     this.#freezeLevels = options.freezeLevels ?? Infinity;
+    this.#problemOf = options.problemOf ?? (() => undefined);
     this.#onError = options.onError ?? (() => undefined);
     this.#indexes = new StoreIndexes(options.indexers ?? {}, (error) => this.#onError(error, 'indexer'));
   }
@@ -117,6 +123,7 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
       return;
     }
     const key = formatKey(keyOf(object));
+    if (!this.accepts(object)) return;
     // Older than what the watch has shown, and not there: somebody has deleted it before the response came.
     if (this.#at(object) === undefined && (compareVersions(object.metadata.resourceVersion, this.#observed) ?? 1) <= 0) return;
     if (this.#isStale(key, object)) return;
@@ -134,14 +141,26 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
     const { object } = event;
     const key = formatKey(keyOf(object));
     this.observe(object.metadata.resourceVersion);
+    if (event.type !== 'DELETED' && !this.accepts(object)) {
+      this.#leaveOut(this.#at(object));
+      return;
+    }
     if (event.type === 'DELETED') {
-      this.#remove(object, false);
+      // One that was left out is nobody's business, and may have any shape.
+      if (!this.#leftOut.delete(key)) this.#remove(object, false);
       return;
     }
     if (compareVersions(object.metadata.resourceVersion, this.#at(object)?.metadata.resourceVersion) === 0) this.#own.delete(key);
     if (this.#isStale(key, object)) return;
     this.#own.delete(key);
     this.#emit(this.#put(this.#ingest(object)));
+  }
+
+  /** Reflector: whether the object can be kept. One that cannot is remembered, so that a later version of it counts. */
+  accepts(object: T): boolean {
+    if (this.#problemOf(object) === undefined) return true;
+    this.#leftOut.add(formatKey(keyOf(object)));
+    return false;
   }
 
   /** Reflector: nothing more will come up to this version. */
@@ -212,7 +231,8 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
     const present = this.#at(object);
     if (present !== undefined) return (compareVersions(version, present.metadata.resourceVersion) ?? 1) <= 0;
     const buried = this.#tombstones.get(key)?.object;
-    return buried !== undefined && (isSame(buried, object) || (compareVersions(version, buried.metadata.resourceVersion) ?? 1) <= 0);
+    const isGoneForGood = buried !== undefined && isSame(buried, object) && !this.#leftOut.has(key);
+    return buried !== undefined && (isGoneForGood || (compareVersions(version, buried.metadata.resourceVersion) ?? 1) <= 0);
   }
 
   /** Whether an own write since the last list says more than this item of a list. */
@@ -243,6 +263,11 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
     this.#emit(this.#take(present, this.#ingest(object), own));
   }
 
+  /** Takes out what a version that cannot be used follows, as it was last seen. */
+  #leaveOut(present: T | undefined): void {
+    if (present !== undefined) this.#emit(this.#take(present, present, false));
+  }
+
   /** Takes the object out, leaving a tombstone. */
   #take(present: T | undefined, last: T, unconfirmed: boolean): Change<T>[] {
     const { namespace = '', name } = last.metadata;
@@ -263,6 +288,7 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
     let space = this.#spaces.get(namespace);
     if (space === undefined) this.#spaces.set(namespace, (space = new Map<string, T>()));
     space.set(name, object);
+    if (this.#leftOut.size > 0) this.#leftOut.delete(formatKey(keyOf(object)));
     if (previous === undefined) this.#size += 1;
     else this.#indexes.delete(previous);
     this.#indexes.add(object);
