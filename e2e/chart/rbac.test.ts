@@ -170,12 +170,12 @@ describe('the rights of the operator', () => {
 
   it('of the leases of shards are for each of them, and for that of all', () => {
     const { rules } = one(render({ set: ['settings.leaderElection.shards=3'] }), 'Role', 'prow-operator-leader');
-    expect(rules.find(({ verbs }) => verbs.includes('update'))?.resourceNames).toEqual([
-      'prow-operator',
-      'prow-operator-shard-0',
-      'prow-operator-shard-1',
-      'prow-operator-shard-2',
-    ]);
+    expect(rules).toContainEqual({
+      apiGroups: ['coordination.k8s.io'],
+      resources: ['leases'],
+      resourceNames: ['prow-operator', 'prow-operator-shard-0', 'prow-operator-shard-1', 'prow-operator-shard-2'],
+      verbs: ['get', 'update'],
+    });
   });
 
   it('never hold a wildcard', () => {
