@@ -73,8 +73,8 @@ e2e: setup ## Everything on a real Kubernetes: cluster, image, chart, stories, u
 bench: setup ## How fast it is, beside a bare loop, on a real control plane (BENCH=quick: ten minutes; BENCH=full: half an hour)
 	@node e2e/bench/bench.ts
 
-bench-frameworks: setup ## Our framework beside controller-runtime: one toy operator on both (needs Go; BENCH=quick: minutes)
-	@node e2e/bench/controller-runtime/bench.ts $(if $(filter quick,$(BENCH)),--quick) --out docs/performance/frameworks.json
+bench-frameworks: setup ## Our framework beside controller-runtime: one toy operator on both (five minutes; BENCH=full: half an hour)
+	@node e2e/bench/controller-runtime/bench.ts --write $(if $(filter full,$(BENCH)),--full)
 
 clean: ## Remove what was installed or built
 	rm -rf node_modules coverage dist .sandbox tools/k8s/node_modules tools/k8s/bin e2e/cluster/.cache

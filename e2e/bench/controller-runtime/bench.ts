@@ -1,12 +1,14 @@
 /**
- * Our framework beside controller-runtime: the same toy operator on both (operator.ts and main.go) against the same API server, in turn, each
- * release build in a process of its own. `node e2e/bench/controller-runtime/bench.ts --quick` takes four minutes, without it three quarters of an hour;
- * both write a table, and with --out the rounds and their medians as JSON. The first run ever builds the Go program, which takes minutes.
+ * `make bench-frameworks`: our framework beside controller-runtime, the same toy operator on both (operator.ts and main.go) against the same API
+ * server, in turn, each release build in a process of its own. It takes five minutes on a quiet machine, with --full half an hour; the first run ever
+ * builds the Go program, which takes minutes more. --write keeps the result, --only, --kubeconfig and --node-option serve for looking closer.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { command } from '../../cluster/commands.ts';
+import { repositoryRoot } from '../../cluster/paths.ts';
 import { clientOf } from '../../scenarios/installation.ts';
 import { startControlPlane } from '../controlPlane.ts';
 import { median, round, spread } from '../measuring/statistics.ts';
@@ -79,10 +81,60 @@ function tableOf(comparisons: readonly Comparison[]): string {
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
+interface Machine {
+  readonly cpus: number;
+  readonly cpu: string;
+  readonly memoryMB: number;
+  readonly node: string;
+  readonly kubernetes: string;
+  readonly controllerRuntime: string;
+}
+
+interface Result {
+  readonly at: string;
+  readonly machine: Machine;
+  readonly plan: Plan;
+  readonly comparisons: readonly Comparison[];
+  readonly rounds: readonly Round[];
+}
+
+async function machine(client: ReturnType<typeof clientOf>): Promise<Machine> {
+  const { gitVersion } = JSON.parse(await client.text('/version')) as { readonly gitVersion: string };
+  const goMod = await readFile(path.join(import.meta.dirname, 'go.mod'), 'utf8');
+  return {
+    cpus: cpus().length,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    memoryMB: Math.round(totalmem() / 1e6),
+    node: process.version,
+    kubernetes: gitVersion,
+    controllerRuntime: /sigs\.k8s\.io\/controller-runtime (\S+)/.exec(goMod)?.[1] ?? 'unknown',
+  };
+}
+
+/** Writes what is committed: the result, and the page that docs/performance.md links to. */
+async function keep(result: Result): Promise<void> {
+  const file = path.join(import.meta.dirname, '..', 'results', 'frameworks.json');
+  const page = path.join(repositoryRoot, 'docs', 'performance', 'frameworks.md');
+  for (const each of [file, page]) await mkdir(path.dirname(each), { recursive: true });
+  await writeFile(file, `${JSON.stringify(result, null, 2)}\n`);
+  await writeFile(page, pageOf(result));
+  await command('prettier', ['--write', '--log-level', 'warn', file, page]);
+}
+
+function pageOf({ at, machine: { cpus: cores, cpu, memoryMB, node, kubernetes, controllerRuntime }, plan, comparisons }: Result): string {
+  const { rounds, objects, updates, keys, rate } = plan;
+  const where = `\`make bench-frameworks\` at ${at}: ${cores} × ${cpu}, ${Math.round(memoryMB / 1000)} GB, Node ${node}, Kubernetes ${kubernetes}, controller-runtime ${controllerRuntime}.`;
+  const what =
+    `${objects} objects, then ${updates} changes on ${keys} of them at ${rate} a second, then as many as fast as they went; ` +
+    `${rounds} rounds, medians, and half of the range as a share of the median.`;
+  return ['# The framework beside controller-runtime', where, what, tableOf(comparisons)].join('\n\n');
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      quick: { type: 'boolean', default: false },
+      full: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
       kubeconfig: { type: 'string' },
       out: { type: 'string' },
       only: { type: 'string' },
@@ -93,7 +145,7 @@ async function main(): Promise<void> {
     },
   });
   const given = new Map(Object.entries(values).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
-  const plan = planOf(values.quick ? quick : full, given);
+  const plan = planOf(values.full ? full : quick, given);
   const contenders = contenderNames.filter((name) => values.only === undefined || values.only === name);
   const programs = new Map<ContenderName, Program>();
   for (const name of contenders) programs.set(name, await build(name, values['node-option']));
@@ -104,14 +156,14 @@ async function main(): Promise<void> {
     say(`Making ${plan.objects} objects`);
     await prepare(client, plan.objects);
     const rounds = await runRounds(plan, { contenders, programs, client, kubeconfig });
-    const { gitVersion } = JSON.parse(await client.text('/version')) as { readonly gitVersion: string };
-    const comparisons = contenders.length < contenderNames.length ? [] : compare(rounds);
-    const machine = { cores: cpus().length, model: cpus()[0]?.model ?? '', node: process.version, kubernetes: gitVersion };
-    if (values.out !== undefined) {
-      await mkdir(path.dirname(values.out), { recursive: true });
-      await writeFile(values.out, `${JSON.stringify({ machine, plan, comparisons, rounds }, null, 2)}\n`);
+    if (contenders.length < contenderNames.length) {
+      process.stdout.write(`${JSON.stringify(rounds, null, 2)}\n`);
+      return;
     }
-    process.stdout.write(comparisons.length === 0 ? `${JSON.stringify(rounds, null, 2)}\n` : tableOf(comparisons));
+    const result = { at: new Date(Date.now()).toISOString(), machine: await machine(client), plan, comparisons: compare(rounds), rounds };
+    process.stdout.write(tableOf(result.comparisons));
+    if (values.out !== undefined) await writeFile(values.out, `${JSON.stringify(result, null, 2)}\n`);
+    if (values.write) await keep(result);
   } finally {
     await client.close();
     await plane?.close();
