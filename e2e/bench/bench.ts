@@ -9,7 +9,7 @@ import path from 'node:path';
 import { messageOf } from '../../operator/runtime/errors.ts';
 import { command } from '../cluster/commands.ts';
 import { readModule, versionsOf } from '../cluster/versions.ts';
-import { growthExponent, round } from './measuring/statistics.ts';
+import { growthExponent, linearithmicExponent, round } from './measuring/statistics.ts';
 import { differentMachines, regressions } from './report/compare.ts';
 import type { BenchResult, Figure, Growth, Machine } from './report/figures.ts';
 import { isMet } from './report/figures.ts';
@@ -71,20 +71,21 @@ const modes: ReadonlyMap<string, Sizes> = new Map([
   ['hour', { ...full, spread: { schedules: 5_000, overMs: 3_600_000 } }],
 ]);
 
+const exponentTolerance = 0.1;
+
 const say = (text: string): void => void process.stderr.write(`bench: ${text}\n`);
 
-async function machine(): Promise<Machine> {
+function machine(): Machine {
   const [first] = cpus();
   const { goMod } = readModule();
-  const kernel = release();
-  return Promise.resolve({
+  return {
     cpus: cpus().length,
     cpu: first?.model ?? 'unknown',
     memoryMB: Math.round(totalmem() / 1e6),
-    kernel,
+    kernel: release(),
     node: process.version,
     kubernetes: versionsOf(goMod).kubernetes,
-  });
+  };
 }
 
 interface Measured {
@@ -116,6 +117,23 @@ async function measureOne(section: Section, stage: Stage, sizes: Sizes, measured
     say(`${section.name} failed: ${messageOf(error)}`);
   }
   say(`${section.name}: ${((performance.now() - startMs) / 1000).toFixed(0)} s`);
+}
+
+/** No term may grow faster than n log n; what the rounds of a quiet machine differ by is allowed for. */
+function growthFigure({ id, what, sizeOf, points }: Growth): Figure {
+  const value = growthExponent(points);
+  const sizes = points.map(({ x }) => x);
+  const bar = round(linearithmicExponent(sizes) + exponentTolerance);
+  return {
+    id: `growth.${id}`,
+    what: `${what}: exponent`,
+    unit: '',
+    value,
+    better: 'less',
+    bar,
+    samples: [value],
+    note: `${sizes.join(', ')} ${sizeOf}`,
+  };
 }
 
 function compareWithLast(result: BenchResult, file: string): void {
@@ -174,9 +192,16 @@ async function main(): Promise<number> {
   }
   const commit = (await command('git', ['describe', '--always', '--dirty'], { cwd: here })).trim();
   const { failures, ...found } = await measure(rows === undefined ? sections : sections.filter(({ name }) => rows.includes(name)), sizes);
-  const result: BenchResult = { format: 1, mode, at: new Date(Date.now()).toISOString(), commit, machine: await machine(), ...found };
+  const result: BenchResult = {
+    format: 1,
+    mode,
+    at: new Date(Date.now()).toISOString(),
+    commit,
+    machine: machine(),
+    figures: [...found.figures, ...found.growth.map(growthFigure)],
+    growth: found.growth,
+  };
   process.stdout.write(`\n${textTable(result.figures)}\n\n`);
-  for (const { what, points } of result.growth) process.stdout.write(`${what}: grows with n^${growthExponent(points).toFixed(2)}\n`);
   const file = path.join(here, 'results', mode === 'quick' ? 'latest.json' : `${mode}.json`);
   compareWithLast(result, file);
   if (rows === undefined && failures.length === 0 && mode !== 'try') await writeResult(result, file);
