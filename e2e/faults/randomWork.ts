@@ -249,13 +249,21 @@ export class RandomWork {
     }
   }
 
-  /** An abort that was asked for stays as it is. */
+  /** An abort that was asked for stays as it is. Where somebody else has just changed the run it is looked at again. */
   async #abort(name: string): Promise<void> {
     const { client, namespace } = this.#options;
-    const run = await client.get(prowJobs, { namespace, name });
-    if (run.spec.abort !== undefined || isComplete(run)) return;
-    const { resourceVersion } = run.metadata;
-    await client.patch(prowJobs, { namespace, name }, mergePatch({ metadata: { resourceVersion }, spec: { abort: { by: 'chance' } } }));
+    for (;;) {
+      const run = await client.get(prowJobs, { namespace, name });
+      if (run.spec.abort !== undefined || isComplete(run)) return;
+      const { resourceVersion } = run.metadata;
+      const body = mergePatch({ metadata: { resourceVersion }, spec: { abort: { by: 'chance' } } });
+      try {
+        await client.patch(prowJobs, { namespace, name }, body);
+        return;
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+      }
+    }
   }
 
   async #deletePod(runName: string): Promise<void> {

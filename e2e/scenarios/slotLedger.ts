@@ -29,7 +29,12 @@ function unanswered(everyMs: number, states: readonly Change<Periodic>[], runs: 
   const untilMs = Date.parse(last?.status?.lastScheduleTime ?? '');
   const firsts = runs.flatMap(([first]) => (first === undefined || attemptOfRun(first.object) > 1 ? [] : (slotOfRun(first.object) ?? [])));
   const idle = [idleSlots(states, 'skipped'), idleSlots(states, 'missed')];
-  const waits = (last?.status?.waiting ?? []).filter(({ attempt = 1 }) => attempt === 1).map(({ slot }) => Date.parse(slot));
+  // One that was deleted never came to say that the run of a slot was there.
+  const started = new Set(states.at(-1)?.type === 'DELETED' ? firsts : []);
+  const waits = (last?.status?.waiting ?? [])
+    .filter(({ attempt = 1 }) => attempt === 1)
+    .map(({ slot }) => Date.parse(slot))
+    .filter((slotMs) => !started.has(slotMs));
   const answers = [...firsts, ...waits, ...idle.flatMap(({ slots }) => slots)];
   const answered = new Set(answers);
   const twice = answers.filter((slotMs, index) => answers.indexOf(slotMs) !== index);

@@ -37,10 +37,12 @@ const defaultStartRates: StartRates = { onTime: 0, catchUp: 20 };
 
 export function createPeriodicController(options: PeriodicControllerOptions): Controller {
   const { client, clock, logger, metrics } = options;
+  const periodicWriter = new ObjectWriter(client, periodics, options.periodics.store);
   const reconciler = new PeriodicReconciler({
     periodics: options.periodics.store,
     runs: options.prowJobs.store,
-    periodicWriter: new ObjectWriter(client, periodics, options.periodics.store),
+    periodicWriter,
+    reread: async (key, signal) => periodicWriter.noticed(await client.get(periodics, key, { signal })),
     runWriter: new ObjectWriter(client, prowJobs, options.prowJobs.store),
     api: client,
     events: options.events,

@@ -293,6 +293,19 @@ it('is started, and not replaced, when its run exists and only status says that 
   expect(world.aborted).toContain('nightly-20260101t0020z');
 });
 
+it('is skipped for good when the status write that said so was carried out and its answer lost', async () => {
+  const world = await start('00:10:00');
+  await world.clock.advance(600_000);
+  world.pull({ atWrite: 1, when: 'after' });
+  await expect(world.reconcile()).rejects.toThrow('the plug was pulled after the write');
+  expect(world.status.skipped?.count).toBe(1);
+  world.finish('nightly-20260101t0010z');
+  await world.reconcile();
+  await world.reconcile();
+  expect(world.created).toEqual(['nightly-20260101t0010z']);
+  expect(world.status.skipped?.count).toBe(1);
+});
+
 it('takes back what an earlier release said of a field that it did not act on', async () => {
   const said = {
     type: 'Unsupported',

@@ -24,7 +24,7 @@ import { periodicStatus } from './status.ts';
 import { carryOut, type CarryOutDeps, type Outcome } from './steps/carryOut.ts';
 import { replaceRuns, type ReplaceRunsDeps } from './steps/replaceRuns.ts';
 import type { StartRunDeps } from './steps/startRun.ts';
-import { UnsureRuns } from './steps/unsureRuns.ts';
+import { mayHaveHappened, UnsureRuns } from './steps/unsureRuns.ts';
 import { tell, tellReplaced, type EventSink } from './tell.ts';
 
 export interface PeriodicDeps extends Omit<ScopeSources, 'schedules' | 'runs'> {
@@ -38,6 +38,8 @@ export interface PeriodicDeps extends Omit<ScopeSources, 'schedules' | 'runs'> {
       options?: { readonly signal?: AbortSignal },
     ): Promise<unknown>;
   };
+  /** Brings the cache up to what the API server has now. */
+  readonly reread: (key: ObjectKey, signal: AbortSignal) => Promise<void>;
   readonly events: EventSink;
   readonly budget: CarryOutDeps['budget'];
   readonly metrics: Metrics;
@@ -50,6 +52,8 @@ export class PeriodicReconciler implements Reconciler {
   /** The slot each Periodic sleeps for. It makes a difference only to how patient we are with our own backlog, never to what is right. */
   readonly #expected = new Map<string, number>();
   readonly #unsure = new UnsureRuns();
+  /** Periodics whose last status write got no answer. It may have settled slots, which must not be decided a second time. */
+  readonly #unsureStatus = new Set<string>();
   /** Under way now. */
   #passes = 0;
 
@@ -69,6 +73,7 @@ export class PeriodicReconciler implements Reconciler {
 
   async #pass(key: ObjectKey, ctx: ReconcileContext): Promise<Result> {
     await this.#unsure.clear(key, this.#deps, ctx.signal);
+    if (this.#unsureStatus.has(formatKey(key))) await this.#reread(key, ctx.signal);
     const scope = readScope({ ...this.#deps, schedules: this.#schedules }, key, ctx.clock.now());
     if (scope === undefined) {
       this.#expected.delete(formatKey(key));
@@ -88,6 +93,15 @@ export class PeriodicReconciler implements Reconciler {
     if (outcome.error !== undefined) throw asError(outcome.error);
     await this.#replace(scope.periodic, plan.replaced, ctx);
     return requeue(plan.wakeAtMs, outcome.waitMs, ctx.clock.now());
+  }
+
+  async #reread(key: ObjectKey, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#deps.reread(key, signal);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    this.#unsureStatus.delete(formatKey(key));
   }
 
   #expect(key: ObjectKey, plan: Partial<PeriodicPlan>, outcome: Outcome): void {
@@ -115,6 +129,7 @@ export class PeriodicReconciler implements Reconciler {
       await this.#deps.periodicWriter.patchStatus(keyOf(periodic), { ...metadata, status: changed }, { signal: ctx.signal });
     } catch (error) {
       if (isNotFound(error)) return;
+      if (mayHaveHappened(error)) this.#unsureStatus.add(formatKey(keyOf(periodic)));
       throw error;
     }
     this.#meter.settled(outcome.settled);

@@ -15,14 +15,17 @@ export interface UnsureRunsDeps {
   readonly api: { get(type: ResourceType<ProwJob>, key: ObjectKey, options?: { readonly signal?: AbortSignal }): Promise<ProwJob> };
 }
 
+/** A write that failed so may have been carried out: nobody answered, or a server or gateway that had lost patience. */
+export const mayHaveHappened = (error: unknown): boolean =>
+  error instanceof TransportError || (error instanceof ApiError && error.code >= 500);
+
 export class UnsureRuns {
   /** Names, by the Periodic. */
   readonly #names = new Map<string, Set<string>>();
 
   /** To be told of each creation that failed. One that was refused in so many words did not happen. */
   failed(periodic: ObjectKey, name: string, error: unknown): void {
-    const isUnknown = error instanceof TransportError || (error instanceof ApiError && error.code >= 500);
-    if (!isUnknown) return;
+    if (!mayHaveHappened(error)) return;
     const key = formatKey(periodic);
     this.#names.set(key, (this.#names.get(key) ?? new Set()).add(name));
   }

@@ -167,6 +167,11 @@ export class World {
           periodics.record(this.periodic);
         },
       },
+      reread: () => {
+        this.reads += 1;
+        periodics.record(this.periodic);
+        return Promise.resolve();
+      },
       api: {
         get: (_type, key) => {
           this.reads += 1;
