@@ -89,6 +89,7 @@ async function withoutRelease(steps: Steps, target: Cluster): Promise<void> {
   await steps.look('what the chart lets tenants ask of their pods', () => tests(kubeconfig, '.cluster.test.ts'));
   await steps.look('no drift for Git tools', () => withoutNodes(kubeconfig, () => tests(kubeconfig, 'e2e/gitops')));
   await steps.look('another real API server as build cluster: it hangs, dies, forbids', () => faultTests(target, 'Elsewhere.test.ts'));
+  await steps.look('kill -9 of the operator at chosen writes', () => tests(kubeconfig, 'e2e/faults/crashPoints/killedProcess'));
   await steps.look('results on a real S3 server', archiveTests);
   await steps.need('remove the kinds, so that the chart brings them', async () => {
     const files = path.join(root, 'crds', 'generated');

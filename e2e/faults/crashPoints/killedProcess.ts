@@ -45,6 +45,7 @@ export class KilledProcess {
   #program: Program | undefined;
   #starts = 0;
   #kills = 0;
+  #failure: unknown;
 
   private constructor(client: KubeClient, proxy: FaultProxy, namespace: string) {
     this.client = client;
@@ -90,8 +91,6 @@ export class KilledProcess {
     };
     this.#proxy.inject({ fault: { kind: when === 'before' ? 'silence' : 'silenceAfter' }, matches });
   }
-
-  #failure: unknown;
 
   async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
     const look = async (): Promise<boolean> => {

@@ -40,16 +40,16 @@ const setOf = (regions: readonly string[], cron: string): PeriodicSetSpec => ({
 });
 
 export const scheduleScenarios: readonly Scenario[] = [
-  { name: 'allow', writes: 0, play: overlapping('Allow') },
-  { name: 'forbid', writes: 0, play: overlapping('Forbid') },
-  { name: 'replace', writes: 0, play: overlapping('Replace') },
-  { name: 'queue-policy', writes: 0, play: overlapping('Queue') },
-  { name: 'missed-skip', writes: 0, play: outage({ policy: 'Skip' }) },
-  { name: 'missed-latest', writes: 0, play: outage({ policy: 'Latest' }) },
-  { name: 'missed-all', writes: 0, play: outage({ policy: 'All', limit: 4 }) },
+  { name: 'allow', writes: 16, play: overlapping('Allow') },
+  { name: 'forbid', writes: 13, play: overlapping('Forbid') },
+  { name: 'replace', writes: 22, play: overlapping('Replace') },
+  { name: 'queue-policy', writes: 12, play: overlapping('Queue') },
+  { name: 'missed-skip', writes: 7, play: outage({ policy: 'Skip' }) },
+  { name: 'missed-latest', writes: 11, play: outage({ policy: 'Latest' }) },
+  { name: 'missed-all', writes: 24, play: outage({ policy: 'All', limit: 4 }) },
   {
     name: 'repetition',
-    writes: 0,
+    writes: 12,
     play: async (world) => {
       world.home.casting = ({ metadata }) => (metadata.name.includes('-r') ? 'succeeds' : 'fails');
       periodic(world, 'nightly', { cron: '0 * * * *', retry: { attempts: 2, delay: '30s' } });
@@ -58,7 +58,7 @@ export const scheduleScenarios: readonly Scenario[] = [
   },
   {
     name: 'run-now',
-    writes: 0,
+    writes: 12,
     play: async (world) => {
       periodic(world, 'nightly', { cron: '0 3 * * *' });
       await world.settle();
@@ -70,7 +70,7 @@ export const scheduleScenarios: readonly Scenario[] = [
   },
   {
     name: 'herd',
-    writes: 0,
+    writes: 36,
     play: async (world) => {
       world.home.casting = () => 'stays';
       for (let index = 1; index <= 9; index += 1) periodic(world, `herd-${index}`, { cron: '5 10 * * *' });
@@ -79,7 +79,7 @@ export const scheduleScenarios: readonly Scenario[] = [
   },
   {
     name: 'backfill',
-    writes: 0,
+    writes: 19,
     play: async (world) => {
       world.home.casting = ({ metadata }) => (metadata.name.includes('t02') ? 'fails' : { runsMs: 30_000 });
       periodic(world, 'nightly', { cron: '0 * * * *', suspend: true });
@@ -92,7 +92,7 @@ export const scheduleScenarios: readonly Scenario[] = [
     name: 'set',
     // How many Periodics are ready is counted when they are seen; who starts anew sees all at once.
     allowed: { writes: (what) => (what === 'PATCH periodicsets/e2e/status' ? 1 : 0) },
-    writes: 0,
+    writes: 15,
     play: async (world) => {
       periodicSet(world, 'e2e', setOf(['a', 'b', 'c'], '0 3 * * *'));
       await world.settle();

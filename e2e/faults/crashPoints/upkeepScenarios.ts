@@ -75,7 +75,7 @@ export const upkeepScenarios: readonly Scenario[] = [
       await world.advance(minuteMs);
       // Nobody can look at the pod when it ends.
       world.east.leave();
-      await world.advance(5 * minuteMs);
+      await world.advance(2 * minuteMs);
       run(world, 'waits', { cluster: 'east' });
       await world.advance(minuteMs);
       world.east.comeBack();

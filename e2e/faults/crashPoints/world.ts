@@ -182,7 +182,7 @@ export class World {
     await this.settle();
     while (!isSo()) {
       if (this.clock.monotonic() >= endMs) throw new Error(`waited ${limitMs} ms of the scenario's time in vain for ${what}`);
-      await this.advance(Math.min(this.clock.untilNext ?? 1_000, 1_000) || 1);
+      await this.advance(Math.max(1, this.clock.untilNext ?? 1_000));
     }
   }
 
