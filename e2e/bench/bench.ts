@@ -8,6 +8,7 @@ import { cpus, release, totalmem } from 'node:os';
 import path from 'node:path';
 import { messageOf } from '../../operator/runtime/errors.ts';
 import { command } from '../cluster/commands.ts';
+import { repositoryRoot } from '../cluster/paths.ts';
 import { readModule, versionsOf } from '../cluster/versions.ts';
 import { growthExponent, linearithmicExponent, round } from './measuring/statistics.ts';
 import { differentMachines, regressions } from './report/compare.ts';
@@ -25,7 +26,7 @@ import type { Section, Sizes } from './sections/section.ts';
 import { Stage } from './stage.ts';
 
 const here = import.meta.dirname;
-const plotDir = path.join(here, '..', '..', 'docs', 'performance');
+const plotDir = path.join(repositoryRoot, 'docs', 'performance');
 const sections: readonly Section[] = [bursts, latency, schedules, leader, scale, growth];
 
 /** The sizes of the bars, but for the hour over which 5,000 schedules are spread: as many as are due in a minute of it. */
@@ -159,7 +160,7 @@ async function writeResult(result: BenchResult, file: string): Promise<void> {
   for (const series of result.growth) writeFileSync(path.join(plotDir, `${series.id}.svg`), plot(series));
   const page = path.join(plotDir, 'table.md');
   writeFileSync(page, pageOf(result));
-  await command('prettier', ['--write', '--log-level', 'warn', file, page]);
+  await command(path.join(repositoryRoot, 'node_modules', '.bin', 'prettier'), ['--write', '--log-level', 'warn', file, page]);
   say(`written: ${path.relative(process.cwd(), file)}, docs/performance/table.md and ${result.growth.length} plots`);
 }
 

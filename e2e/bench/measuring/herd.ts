@@ -44,7 +44,7 @@ export async function herd(client: KubeClient, schedules: number, failed?: () =>
   });
   try {
     // The creates of the schedules take about as long as those of the runs, and the operator writes a status for each.
-    const dueMs = Math.ceil((Date.now() + 2 * floorMs + 8_000) / minuteMs) * minuteMs;
+    const dueMs = Math.ceil((Date.now() + 4 * floorMs + 10_000) / minuteMs) * minuteMs;
     await inParallel(schedules, (index) => client.create(periodics, scheduleOf(batch, index, { cron: onceAt(dueMs) })));
     if (Date.now() > dueMs) throw new Error(`${schedules} schedules were not created in time: the machine is too busy to measure a herd`);
     await pause(dueMs - Date.now());
