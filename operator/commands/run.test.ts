@@ -199,6 +199,12 @@ describe('a process that cannot begin', () => {
       says: 'DIR/s.yaml:2:3: prowJobs.maxConcurency: unknown field; did you mean maxConcurrency?',
     },
     { name: 'a log level that does not exist', args: ['--log-level', 'loud'], says: '--log-level loud is not one of' },
+    { name: 'a number of shards that is none', args: ['--shards', '0'], says: '--shards 0 is not a number from 1 to 64' },
+    {
+      name: 'shards of one namespace',
+      args: ['--shards', '2', '--namespace', 'ci'],
+      says: '2 shards divide namespaces, and --namespace ci is only one',
+    },
     { name: 'a log format that does not exist', args: ['--log-format', 'xml'], says: '--log-format xml is neither json nor human' },
   ];
   it.each(refusals)('$name ends it with 2', async ({ args, files = {}, env, says }) => {
