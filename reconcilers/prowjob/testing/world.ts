@@ -235,7 +235,7 @@ export class World {
         answer = undefined;
       }
       if (answer !== undefined && answer !== false) return answer;
-      if (performance.now() - startMs > 10_000) throw new Error(`waited in vain for: ${what}`);
+      if (performance.now() - startMs > 18_000) throw new Error(`waited in vain for: ${what}`);
     }
   }
 
