@@ -61,6 +61,7 @@ class Soak {
       await Promise.race([played, watched.then(() => played)]);
     } finally {
       this.#over.abort();
+      this.#rounds.giveUp();
       watching.abort();
       await Promise.allSettled([played, watched]);
     }

@@ -9,7 +9,7 @@ import type { KubeClient } from '../../operator/kube/client.ts';
 import { isAlreadyExists, isNotFound } from '../../operator/kube/errors.ts';
 import type { KubeObject } from '../../operator/kube/objects.ts';
 import { byUid, historyOf, lastStates, type Change, type History, type Recorder } from '../scenarios/history.ts';
-import { brokenInvariants } from '../scenarios/invariants.ts';
+import { askedAtTheEnd, blurredByDelays, brokenInvariants } from '../scenarios/invariants.ts';
 import { overTheLimits, type Limits } from '../scenarios/limitLedger.ts';
 import { RandomWork } from './randomWork.ts';
 import type { Dice } from './seeded.ts';
@@ -21,6 +21,8 @@ export interface RoundsOptions {
   readonly seed: number;
   readonly limits: Limits;
 }
+
+const underWay: ReadonlySet<string> = new Set([...askedAtTheEnd, ...blurredByDelays]);
 
 /** How long everything may take to end while faults go on. */
 const settleMs = 240_000;
@@ -34,13 +36,15 @@ export class Rounds {
   /** What was broken when it was last asked: watches of several kinds are not told at the same moment, so once says nothing. */
   #suspected = new Set<string>();
   #serial = 0;
+  #isGivenUp = false;
 
   constructor(options: RoundsOptions) {
     this.#options = options;
   }
 
-  get live(): readonly string[] {
-    return [...this.#live.keys()];
+  /** Nobody waits for anything any more: something else has failed. */
+  giveUp(): void {
+    this.#isGivenUp = true;
   }
 
   history(namespace: string): History {
@@ -79,6 +83,7 @@ export class Rounds {
       this.#options.recorder.check();
       const open = this.#unsettled(namespace);
       if (open.length === 0) return;
+      this.#expectHope();
       if (performance.now() > endMs) throw new Error(`after ${settleMs / 1000} s this has not settled:\n${open.join('\n')}`);
       await wait(1000);
     }
@@ -91,7 +96,7 @@ export class Rounds {
     const now = new Set([
       ...overTheLimits(recorder, limits),
       ...[...this.#live].flatMap(([namespace, work]) => [
-        ...brokenInvariants(this.history(namespace), { deletedPods: work.deletedPods, limits }, 'throughout'),
+        ...brokenInvariants(this.history(namespace), { deletedPods: work.deletedPods, limits }, underWay),
         ...work.wrongEnds(lastStates(this.history(namespace).runs)),
       ]),
     ]);
@@ -106,7 +111,7 @@ export class Rounds {
     const work = this.#live.get(namespace);
     const history = this.history(namespace);
     return [
-      ...brokenInvariants(history, { deletedPods: work?.deletedPods ?? new Set(), limits }),
+      ...brokenInvariants(history, { deletedPods: work?.deletedPods ?? new Set(), limits }, blurredByDelays),
       ...(work?.wrongEnds(lastStates(history.runs)) ?? []),
     ];
   }
@@ -125,10 +130,15 @@ export class Rounds {
         .catch(unlessUnreachable);
       const { runs, pods, periodics: schedules } = this.history(namespace);
       if (isThere === undefined && [runs, pods, schedules].every(areGone)) break;
+      this.#expectHope();
       if (performance.now() > endMs) throw new Error(`namespace ${namespace} does not go`);
       await wait(500);
     }
     recorder.forget([namespace]);
+  }
+
+  #expectHope(): void {
+    if (this.#isGivenUp) throw new Error('given up, because something else has failed');
   }
 
   #unsettled(namespace: string): readonly string[] {
