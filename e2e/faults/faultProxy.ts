@@ -82,6 +82,7 @@ export class FaultProxy {
   readonly #sockets = new Set<Socket>();
   readonly #tokens = new Set<string>();
   #rules: readonly Rule[] = [];
+  #hits = 0;
   #server: Server | undefined;
   #port = 0;
   #underWay = 0;
@@ -132,6 +133,11 @@ export class FaultProxy {
     this.#rules = [];
     for (const each of [...this.#afflicted]) each.heal();
     this.#afflicted.clear();
+  }
+
+  /** Requests that a fault has befallen. */
+  get hits(): number {
+    return this.#hits;
   }
 
   /** Short requests that are under way now, without those that a fault keeps waiting. */
@@ -215,6 +221,7 @@ export class FaultProxy {
 
   /** Faults that keep the request from the backend; the others let it through. */
   #misbehave(fault: Fault, exchange: Exchange): void {
+    this.#hits += 1;
     const { incoming, outgoing } = exchange;
     switch (fault.kind) {
       case 'reset':

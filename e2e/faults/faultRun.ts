@@ -22,6 +22,8 @@ export interface FaultRunOptions {
   readonly phases?: readonly (readonly Rule[])[];
   /** Kinds for random mixes. Default: those of a server. */
   readonly from?: readonly FaultKind['from'][];
+  /** Afterwards so much time passes that the caches are listed anew: what was lost without a trace comes back only then. */
+  readonly comparesAnew?: boolean;
 }
 
 export interface FaultRunResult {
@@ -31,6 +33,8 @@ export interface FaultRunResult {
   readonly wrong: readonly string[];
   readonly runs: number;
   readonly pods: number;
+  /** Requests that a fault has befallen. */
+  readonly hits: number;
   /** What the operator said last of what is wrong, or of everything. */
   readonly log: string;
 }
@@ -41,7 +45,12 @@ const phasesOfChance = 4;
 const settleMs = 600_000;
 const restMs = 90_000;
 
-export async function faultRun({ seed, phases, from = ['server'] }: FaultRunOptions): Promise<FaultRunResult> {
+export async function faultRun({
+  seed,
+  phases,
+  from = ['server'],
+  comparesAnew = from.includes('broken'),
+}: FaultRunOptions): Promise<FaultRunResult> {
   const settings = loadSettings(stringify(randomWorkSettings), 'settings of random work');
   const world = await FaultWorld.open({ seed, settings });
   const work = new RandomWork({ client: world.client, namespace: world.namespace, seed });
@@ -55,9 +64,12 @@ export async function faultRun({ seed, phases, from = ['server'] }: FaultRunOpti
       faults.push(mix.names.join(' + '));
       world.proxy.heal();
       world.proxy.inject(...mix.rules);
+      // Watches that are open would not notice.
+      world.proxy.cut();
       await toil(world, work, dice);
     }
     world.proxy.heal();
+    if (comparesAnew) await world.listAnew();
     await toil(world, work, dice);
     await settleDown(world, work, here);
     wrong.push(...(await judge({ world, work, here, limits: settings.prowJobs })));
@@ -65,6 +77,7 @@ export async function faultRun({ seed, phases, from = ['server'] }: FaultRunOpti
     wrong.push(error instanceof Error ? error.message : String(error), ...unsettled(here()));
   }
   const result = {
+    hits: world.proxy.hits,
     faults,
     wrong,
     runs: lastStates(here().runs).length,

@@ -44,6 +44,8 @@ const callTimeoutMs = 60_000;
 /** In real time, so never: what comes when should not depend on the machine. */
 const bookmarkMs = 3_600_000;
 const stepMs = 250;
+/** Longer than the operator lets a cache live without a new list. */
+const relistMs = 4_600_000;
 /** Turns of the event loop. Both ends of every connection are in this process, so this carries several calls from end to end. */
 const turnsOfQuiet = 12;
 const mostTurns = 20_000;
@@ -123,6 +125,14 @@ export class FaultWorld {
     this.check();
   }
 
+  /** So much time passes at once that every cache is listed anew when its watch ends, which it then does. */
+  async listAnew(): Promise<void> {
+    await this.clock.advance(relistMs);
+    await this.#quiet();
+    this.proxy.cut();
+    await this.pass(60_000);
+  }
+
   /** Lets time pass until it is so. Throws when it is not so within so much of the cluster's time. */
   async until(what: string, isSo: () => boolean, withinMs = 300_000): Promise<void> {
     for (let passedMs = 0; !isSo(); passedMs += stepMs) {
@@ -158,9 +168,8 @@ export class FaultWorld {
     this.proxy.heal();
     const operator = this.#operator;
     operator?.stop.abort();
-    let ended = false;
-    void operator?.exit.finally(() => (ended = true));
-    for (let turn = 0; operator !== undefined && !ended && turn < 10_000; turn += 1) {
+    const isOver = (): boolean => this.#exit !== undefined;
+    for (let turn = 0; operator !== undefined && !isOver() && turn < 10_000; turn += 1) {
       await this.clock.advance(stepMs);
       await settle();
     }
