@@ -22,6 +22,11 @@ describe('shapeCheckOf', () => {
     { name: 'no list', object: { spec: { ...spec, extra_refs: { length: 1 } } }, says: 'spec.extra_refs is an object, not a list' },
     { name: 'text for a number', object: { spec: { ...spec, max_concurrency: '1' } }, says: 'spec.max_concurrency is text, not a number' },
     { name: 'rubbish in status', object: { spec, status: { attempts: [null] } }, says: 'status.attempts[0] is null, not an object' },
+    {
+      name: 'an entry of a list without its key',
+      object: { spec, status: { conditions: [{ status: 'True' }] } },
+      says: 'status.conditions[0].type is missing',
+    },
     { name: 'a prototype for text', object: { spec: { ...spec, job: proto } }, says: 'spec.job is an object, not text' },
   ])('$name', ({ object, says }) => {
     expect(shapeCheckOf('ProwJob')(object)).toBe(says);

@@ -34,10 +34,11 @@ export function shapeCheckOf(kind: string): ShapeCheck {
 
 const well: Check = () => undefined;
 
-function checkOf(schema: unknown, isStrict: boolean): Check {
+/** `keys`: what has to be there also where the schema's own word does not count, since lists are told apart by it. */
+function checkOf(schema: unknown, isStrict: boolean, keys: readonly string[] = []): Check {
   if (!isJsonObject(schema) || schema['x-kubernetes-int-or-string'] === true) return well;
-  if (schema.type === 'object') return objectCheck(schema, isStrict);
-  if (schema.type === 'array') return arrayCheck(checkOf(schema.items, isStrict));
+  if (schema.type === 'object') return objectCheck(schema, isStrict, keys);
+  if (schema.type === 'array') return arrayCheck(checkOf(schema.items, isStrict, textsOf(schema['x-kubernetes-list-map-keys'])));
   if (schema.type === 'integer' || schema.type === 'number') return typed('number', 'a number');
   if (schema.type === 'string') return typed('string', 'text');
   return schema.type === 'boolean' ? typed('boolean', 'true or false') : well;
@@ -59,10 +60,12 @@ const arrayCheck =
     return undefined;
   };
 
-function objectCheck(schema: Readonly<Record<string, unknown>>, isStrict: boolean): Check {
+const textsOf = (list: unknown): readonly string[] => (isArray(list) ? list.map(String) : []);
+
+function objectCheck(schema: Readonly<Record<string, unknown>>, isStrict: boolean, keys: readonly string[]): Check {
   const properties = isJsonObject(schema.properties) ? Object.entries(schema.properties) : [];
   const checks = properties.map(([name, property]) => [name, checkOf(property, isStrict)] as const);
-  const required = isStrict && isArray(schema.required) ? schema.required.map(String) : [];
+  const required = isStrict ? textsOf(schema.required) : keys;
   const other = isJsonObject(schema.additionalProperties) ? checkOf(schema.additionalProperties, isStrict) : undefined;
   return (value) => {
     if (!isJsonObject(value)) return ['', `is ${wordOf(value)}, not an object`];

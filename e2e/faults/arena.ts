@@ -53,7 +53,7 @@ export const clientOf = (kubeconfigPath: string): KubeClient =>
   new KubeClient({ transport: new UndiciTransport(PooledKubeConfig.load({ path: kubeconfigPath })) });
 
 /** Asks again until it is so; a test's own time limit is not needed for what never is. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>, limitMs = 30_000): Promise<void> {
+export async function until(what: string, isSo: () => boolean | Promise<boolean>, limitMs = 60_000): Promise<void> {
   const startMs = performance.now();
   while (!(await isSo())) {
     if (performance.now() - startMs > limitMs) throw new Error(`waited in vain for ${what}`);

@@ -31,5 +31,6 @@ export function withQuery(path: string, query: Readonly<Record<string, QueryValu
 /** Proxies resolve dot segments, encoded or not; no object may have such a name anyway. */
 function segment(value: string, type: ResourceType, field: string): string {
   if (value === '' || value === '.' || value === '..') throw new TypeError(`${type.kind}: ${field} must not be ${JSON.stringify(value)}`);
-  return encodeURIComponent(value);
+  // Half a character cannot be encoded; no object has such a name, which is what the server says then.
+  return encodeURIComponent(value.toWellFormed());
 }
