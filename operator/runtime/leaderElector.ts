@@ -211,7 +211,7 @@ export class LeaderElector {
 
   /** Until the next renewal. Members of a party keep out of step, or one of them would lose the race for the same write each time. */
   async #pause(release: AbortSignal): Promise<void> {
-    const pauseMs = this.#options.party === undefined ? this.#retryMs : this.#retryMs * (0.5 + 0.5 * this.#random());
+    const pauseMs = this.#options.party === undefined ? this.#retryMs : this.#retryMs * (1 + 0.5 * this.#random());
     const hurried = new Promise<void>((resolve) => {
       this.#hurry = resolve;
     });
@@ -260,7 +260,7 @@ export class LeaderElector {
 
   /** In a party the usual failure is that another member was quicker. */
   #afterFailureMs(): number {
-    return this.#options.party === undefined ? this.#retryMs : this.#retryMs * (0.1 + 0.2 * this.#random());
+    return this.#options.party === undefined ? this.#retryMs : this.#retryMs * 0.05 * this.#random();
   }
 
   /** One try that ends at the deadline even if the client does not. */

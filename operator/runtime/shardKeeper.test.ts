@@ -65,8 +65,8 @@ class World {
     const drain = (): Promise<void> => new Promise((resolve) => ice.after(drainMs, resolve));
     const slice = (_shard: number, lease: ShardLease): Slice => new FakeSlice(lease, drain);
     // Not in step, and the same in each run.
-    let turn = this.processes.length;
-    const random = (): number => (turn = (turn * 7 + 3) % 10) / 10;
+    let turn = this.processes.length + 1;
+    const random = (): number => (turn = (turn * 48_271) % 2_147_483_647) / 2_147_483_647;
     const keeper = new ShardKeeper({
       client,
       lease: { namespace: 'system', name: 'op' },
@@ -187,6 +187,15 @@ describe('ShardKeeper', () => {
     await world.pass(20_000);
     expect(world.shardsOf(...all)).toEqual([2, 2]);
     expect(all.map(({ exit }) => exit)).toEqual([undefined, undefined]);
+  });
+
+  it.each([50, 200])('keeps all its members when every call takes twice %d ms: none crowds another out', async (latencyMs) => {
+    const world = new World();
+    world.shelf.latencyMs = latencyMs;
+    const all = [world.join(4), world.join(4), world.join(4), world.join(4)];
+    await world.pass(300_000);
+    expect(all.map(({ exit }) => exit)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(world.shardsOf(...all)).toEqual([1, 1, 1, 1]);
   });
 
   it('ends when somebody else takes the lease of a shard', async () => {

@@ -6,6 +6,8 @@ import { MemoryLeases } from './memoryLeases.ts';
 export class LeaseShelf {
   readonly #leases = new Map<string, MemoryLeases>();
   readonly #cut = new Set<string>();
+  /** How long a request is on its way, and its answer again. */
+  latencyMs = 0;
 
   at(name: string): MemoryLeases {
     let found = this.#leases.get(name);
@@ -34,17 +36,22 @@ export class LeaseShelf {
       else leases.heal(id);
       return leases.clientOf(id);
     };
-    const through = async <V>(answer: Promise<V>): Promise<V> => {
+    const travel = async (): Promise<void> => {
+      if (this.latencyMs > 0) await new Promise<void>((resolve) => ice.after(this.latencyMs, resolve));
+    };
+    const through = async <V>(ask: () => Promise<V>): Promise<V> => {
+      await travel();
       try {
-        return await answer;
+        return await ask();
       } finally {
+        await travel();
         await ice.thawed();
       }
     };
     return {
-      get: (type, key, options) => through(of(key.name).get(type, key, options)),
-      create: (type, object, options) => through(of(object.metadata.name).create(type, object, options)),
-      replace: (type, object, options) => through(of(object.metadata.name).replace(type, object, options)),
+      get: (type, key, options) => through(() => of(key.name).get(type, key, options)),
+      create: (type, object, options) => through(() => of(object.metadata.name).create(type, object, options)),
+      replace: (type, object, options) => through(() => of(object.metadata.name).replace(type, object, options)),
     };
   }
 }
