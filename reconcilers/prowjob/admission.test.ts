@@ -289,6 +289,13 @@ describe('slots come back', () => {
     s.add(holder);
     expect(s.admission.holding).toBe(1);
   });
+  it('a pod whose run nobody knows counts on its cluster, whatever else the cache says of itself', () => {
+    const s = scene({ defaultClusterMaxConcurrency: 1 });
+    const cache = { alias: 'default', namespace: '', store: { size: 3 }, isPrimary: () => true };
+    const deleted = aRun({ name: 'deleted', spec: { job: 'other' } });
+    s.admission.onPod({ type: 'added', object: podOf(deleted, { status: { phase: 'Running' } }) }, cache);
+    expect(s.may(aRun({ name: 'next' }))).toBe('ClusterLimit');
+  });
   it('a follower hands out nothing', () => {
     const woken: string[] = [];
     const admission = new Admission({ limits: limitsOf(), wake: (key) => woken.push(key.name) });

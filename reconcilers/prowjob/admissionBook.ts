@@ -147,7 +147,7 @@ export class Book {
     if (known !== undefined) return known;
     const places: readonly Place[] = [
       ...(queue === '' ? [] : [{ kind: 'queue', queue } as const]),
-      { kind: 'cluster', ...cluster },
+      { kind: 'cluster', alias: cluster.alias, namespace: cluster.namespace },
       { kind: 'namespace', namespace },
       { kind: 'all' },
     ];
