@@ -290,7 +290,8 @@ describe('slots come back', () => {
     expect(s.admission.holding).toBe(1);
   });
   it('a pod whose run nobody knows counts on its cluster, whatever else the cache says of itself', () => {
-    const s = scene({ defaultClusterMaxConcurrency: 1 });
+    const s = scene();
+    s.cluster('/default', { limit: 1 });
     const cache = { alias: 'default', namespace: '', store: { size: 3 }, isPrimary: () => true };
     const deleted = aRun({ name: 'deleted', spec: { job: 'other' } });
     s.admission.onPod({ type: 'added', object: podOf(deleted, { status: { phase: 'Running' } }) }, cache);
