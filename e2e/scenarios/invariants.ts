@@ -111,8 +111,8 @@ function waitOf(states: readonly Change<ProwJob>[]): readonly Wait[] {
   if (from === undefined) return [];
   const { metadata, spec } = from.object;
   const over = states.find(({ version, object }) => version > from.version && object.status?.waiting === undefined);
-  // A run that was aborted while it waited never started, and was passed over rightly.
-  if (over !== undefined && over.object.status?.state !== 'pending') return [];
+  // A run that was aborted or deleted while it waited never started, and was passed over rightly.
+  if (over === undefined ? states.at(-1)?.type === 'DELETED' : over.object.status?.state !== 'pending') return [];
   const createdMs = Date.parse(metadata.creationTimestamp ?? '');
   const rank = { priority: spec.priority ?? 0, createdMs, uid: metadata.uid ?? '' };
   return [{ run: from.object, rank, from: from.version, startedAt: over?.version }];
