@@ -79,7 +79,7 @@ async function lookedAfter({ type, object }: Row, name: string): Promise<void> {
   await arena.apply(type, object(name));
   await until(`${type.plural}/${name} to be looked after`, async () => {
     const { status } = await arena.client.get(type, { namespace, name });
-    return status !== undefined && Object.keys(status).length > 0 && !JSON.stringify(status).includes('Unknown');
+    return status !== undefined && status !== null && Object.keys(status).length > 0 && !JSON.stringify(status).includes('Unknown');
   });
 }
 
