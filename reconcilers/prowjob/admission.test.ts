@@ -293,7 +293,7 @@ describe('slots come back', () => {
     const s = scene();
     s.cluster('/default', { limit: 1 });
     const cache = { alias: 'default', namespace: '', store: { size: 3 }, isPrimary: () => true };
-    const deleted = aRun({ name: 'deleted', spec: { job: 'other' } });
+    const deleted = aRun({ name: 'deleted', namespace: 'elsewhere' });
     s.admission.onPod({ type: 'added', object: podOf(deleted, { status: { phase: 'Running' } }) }, cache);
     expect(s.may(aRun({ name: 'next' }))).toBe('ClusterLimit');
   });
