@@ -76,7 +76,7 @@ export const runScenarios: readonly Scenario[] = [
     name: 'queue',
     writes: 28,
     // How often the place of a run is told is paced in memory. A process that starts tells it anew, or finds it told.
-    allowed: { writes: (what) => (/^PATCH prowjobs\/queued-\d\/status$/.test(what) ? 1 : 0) },
+    allowed: { writes: (what) => (/^PATCH prowjobs\/queued-\d\/status$/.test(what) ? 2 : 0) },
     settings: { prowJobs: { maxConcurrency: 2 } },
     play: async (world) => {
       world.home.casting = () => ({ runsMs: 60_000 });
