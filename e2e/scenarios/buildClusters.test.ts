@@ -267,7 +267,7 @@ describe('a cluster that', () => {
       const sick = await startRuns('west', 30);
       await untilSucceeded([...(await startRuns('default', others / 2)), ...(await startRuns('east', others / 2))]);
       // Half of the workers at most, and the cluster's own loop with its questions.
-      expect(proxy.takeMostUnderWay()).toBeLessThanOrEqual(10 + 12);
+      expect(proxy.takeMostUnderWay()).toBeLessThanOrEqual(24 + 12);
       if (reason !== undefined) {
         await untilReady('west', `False ${reason}`);
         await untilWaiting(sick, 'ClusterUnavailable');

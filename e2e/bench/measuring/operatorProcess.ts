@@ -23,6 +23,8 @@ export interface OwnFigures {
   readonly eventLoopP99Ms: number;
   /** Requests that it has sent. */
   readonly requests: number;
+  /** Of these, deletions. */
+  readonly deletes: number;
 }
 
 const lag = 'nodejs_eventloop_lag_p99_seconds';
@@ -85,7 +87,8 @@ export class OperatorProcess {
     const url = /"url":"(http:[^"]+)"/.exec(this.log)?.[1];
     if (url === undefined) throw new Error('the operator has not said where it serves its figures');
     const samples = readSamples(await (await fetch(`${url}/metrics`)).text(), new Set([lag, requests]));
-    return { eventLoopP99Ms: total(samples, lag) * 1000, requests: total(samples, requests) };
+    const deletes = samples.filter(({ labels }) => labels.get('method') === 'DELETE');
+    return { eventLoopP99Ms: total(samples, lag) * 1000, requests: total(samples, requests), deletes: total(deletes, requests) };
   }
 
   use(): Promise<ProcessUse> {
