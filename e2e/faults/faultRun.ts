@@ -7,6 +7,7 @@ import type { Periodic } from '../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../crds/v1/prowJob.ts';
 import { loadSettings } from '../../operator/config/loadSettings.ts';
 import type { Settings } from '../../operator/config/settings.ts';
+import { runNowAnnotation } from '../../operator/jobs/periodicRun.ts';
 import { isComplete } from '../../operator/jobs/runState.ts';
 import { historyOf, lastStates, type History } from '../scenarios/history.ts';
 import { brokenInvariants } from '../scenarios/invariants.ts';
@@ -43,6 +44,9 @@ const phaseMs = 8_000;
 const phasesOfChance = 4;
 /** The longest wait between two attempts of anything, and the longest deadline of the work, several times. */
 const settleMs = 600_000;
+/** So far behind the operator may be when the work stops: the longest pause before a watch goes on, twice. Meanwhile it is looked after. */
+const lagMs = 60_000;
+const lookMs = 1_000;
 const restMs = 90_000;
 
 export async function faultRun({
@@ -103,7 +107,11 @@ async function toil(world: FaultWorld, work: RandomWork, dice: Dice): Promise<vo
 }
 
 const settledPeriodic = ({ metadata, spec, status }: Periodic): boolean =>
-  spec.suspend === true && status?.observedGeneration === metadata.generation && (status?.active ?? []).length === 0;
+  spec.suspend === true &&
+  status?.observedGeneration === metadata.generation &&
+  (status?.active ?? []).length === 0 &&
+  // Asked for by hand, and seen.
+  metadata.annotations?.[runNowAnnotation] === status?.lastRunNowToken;
 
 /** What has not come to rest, in words. */
 function unsettled({ runs, periodics }: History): string[] {
@@ -121,7 +129,12 @@ function unsettled({ runs, periodics }: History): string[] {
 
 async function settleDown(world: FaultWorld, work: RandomWork, here: () => History): Promise<void> {
   await work.stop();
-  await world.until('everything to settle', () => unsettled(here()).length === 0, settleMs);
+  const isSettled = (): boolean => unsettled(here()).length === 0;
+  for (let passedMs = 0; passedMs < lagMs && !isSettled(); passedMs += lookMs) {
+    await world.pass(lookMs);
+    await work.stopLatecomers();
+  }
+  await world.until('everything to settle', isSettled, settleMs);
 }
 
 /** While an API server refuses again and again, that is said again and again. That it ends is seen when the world has settled. */

@@ -116,9 +116,15 @@ export class RandomWork {
     for (const { metadata } of (await client.list(periodics, { namespace })).items) {
       await client.patch(periodics, { namespace, name: metadata.name }, mergePatch({ spec: { suspend: true } }));
     }
-    for (const run of (await client.list(prowJobs, { namespace })).items) {
-      if (!isComplete(run)) await this.perform({ do: 'abort', name: run.metadata.name });
-    }
+    await this.#abortThose(() => true);
+  }
+
+  /**
+   * To be repeated after stop(): an operator that lags behind does not know of it yet and may still start what was asked for before, a slot
+   * that waits or a run by hand. Only what would run for ever is aborted; that everything else ends is for the operator to see to.
+   */
+  async stopLatecomers(): Promise<void> {
+    await this.#abortThose((run) => run.spec.abort === undefined && runsForEver(run));
   }
 
   /** Names of the runs that were applied and that nobody deleted. */
@@ -136,6 +142,13 @@ export class RandomWork {
       if (may === undefined || may.has(state) || (state === 'aborted' && run.spec.abort !== undefined)) return [];
       return [`${run.metadata.name} ended as ${state} (${reason ?? 'no reason'}); it may end as ${[...may].join(' or ')}`];
     });
+  }
+
+  async #abortThose(isMeant: (run: ProwJob) => boolean): Promise<void> {
+    const { client, namespace } = this.#options;
+    for (const run of (await client.list(prowJobs, { namespace })).items) {
+      if (!isComplete(run) && isMeant(run)) await this.perform({ do: 'abort', name: run.metadata.name });
+    }
   }
 
   #plan(kind: Act['do']): Act {
@@ -276,6 +289,8 @@ export class RandomWork {
     await client.delete(pods, { namespace, name: status.pod_name }, { uid });
   }
 }
+
+const runsForEver = ({ spec }: ProwJob): boolean => spec.pod_spec?.containers[0]?.command?.at(-1) === forever;
 
 const placed = <T extends ProwJob | Periodic>(object: T, namespace: string): T => ({
   ...object,
