@@ -7,10 +7,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ProwJob } from '../../../crds/v1/prowJob.ts';
 import { prowJobs } from '../../../crds/resources.ts';
 import { pods } from '../../../operator/kube/builtin.ts';
+import { isFromTheFuture } from '../../../operator/kube/errors.ts';
 import { until } from '../../cluster/terminal.ts';
 import { requestsSoFar } from '../measuring/apiRequests.ts';
 import { startChild } from '../measuring/childProgram.ts';
-import { follow } from '../measuring/follow.ts';
+import { follow, listAll } from '../measuring/follow.ts';
 import { OperatorProcess } from '../measuring/operatorProcess.ts';
 import { added, type Counts } from '../measuring/prometheusText.ts';
 import { median, round } from '../measuring/statistics.ts';
@@ -61,6 +62,18 @@ async function run(stage: Stage, { finished: sizes, idleMs }: Sizes, say: Say): 
 async function storeFinished(stage: Stage, from: number, to: number): Promise<void> {
   const nowMs = Date.now();
   await putObjects(`http://127.0.0.1:${stage.plane.parts.plan.ports.etcd}`, prowJobs, finishedRuns(from, to, nowMs));
+  // The server reads them from etcd in its own time; until then it refuses the pages of a list as too new.
+  await until('the server to have read them', () => isReadable(stage), { timeoutMs: firstReconcileMs, everyMs: 1_000 });
+}
+
+async function isReadable({ client }: Stage): Promise<boolean> {
+  try {
+    await listAll(client, prowJobs, {}, () => undefined);
+    return true;
+  } catch (error) {
+    if (isFromTheFuture(error)) return false;
+    throw error;
+  }
 }
 
 function* finishedRuns(from: number, to: number, nowMs: number): Generator<ProwJob> {
