@@ -64,7 +64,7 @@ const modes: ReadonlyMap<string, Sizes> = new Map([
       herds: [500, 5_000],
       spread: { schedules: 42, overMs: 30_000 },
       finished: [12_500, 50_000],
-      idleMs: 15_000,
+      idleMs: 30_000,
       growth: [30, 120, 480],
     },
   ],

@@ -29,7 +29,7 @@ const minuteMs = 60_000;
 const coldStarts = 3;
 const firstReconcileMs = 120_000;
 /** Until garbage of the start is collected and all have been looked at. */
-const settleMs = 10_000;
+const settleMs = 25_000;
 
 interface Scale {
   readonly finished: number;
