@@ -266,7 +266,8 @@ export class FaultProxy {
       case 'slowAnswer':
         return (answer, outgoing) => this.#holdBack(outgoing, fault.delayMs, () => passOn(answer, outgoing));
       case 'halfAnswer':
-        return breakHalfWay;
+        // A watch has no end whose half could be told: without this it would be silent for ever, also when the proxy is healed.
+        return isWatch(seen) ? this.#mangle({ kind: 'truncate', afterEvents: 0 }, random) : breakHalfWay;
       case 'stream':
         return isWatch(seen) ? this.#mangle(fault.stream, random) : passOn;
     }
