@@ -66,6 +66,7 @@ const rows: readonly Row[] = [
   },
   { name: '401', error: answer(401, 'Unauthorized', 'Unauthorized'), want: 'ClusterUnavailable' },
   { name: '404 of the namespace', error: answer(404, 'NotFound', 'namespaces "ci" not found'), want: 'PodRefused' },
+  { name: '410, which is about versions', error: answer(410, 'Expired', 'too old resource version'), want: 'PodRefused' },
   { name: '408', error: answer(408, 'Timeout', 'try again'), want: 'ClusterUnavailable' },
   {
     name: 'P9 409 of a quota',

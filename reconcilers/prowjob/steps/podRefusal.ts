@@ -24,8 +24,8 @@ export function refusalOf(error: unknown): Refusal {
   const message = (error.status.message ?? '') || error.message;
   if (isForbidden(error)) return forbidden(error, message);
   if (isUnauthorized(error) || isTooManyRequests(error) || error.code === 408 || error.code >= 500) return unavailable(message);
-  // 404: the namespace is not there (yet). 409: somebody changed a quota at the same moment. 410 is about lists, and about nothing here.
-  if (isNotFound(error) || error.code === 409) return passing('PodRefused', message);
+  // 404: the namespace is not there (yet). 409: somebody changed a quota at the same moment. 410 is about versions, and never about a pod.
+  if (isNotFound(error) || error.code === 409 || error.code === 410) return passing('PodRefused', message);
   return error.code >= 400 ? { kind: 'permanent', message } : unavailable(message);
 }
 
