@@ -11,7 +11,16 @@ import { command, succeeds } from './commands.ts';
 import { cniConfig, containerdToml, kubeconfigText, kubeletConfig, places, proxyConfig, serverUrl } from './configFiles.ts';
 import { checkMachine, cniPluginDir, ensurePackages } from './debian.ts';
 import { ClusterError } from './errors.ts';
-import { absentPaths, checkNothingInTheWay, makeBridge, readSysctls, routes, snapshotterFor, writeSysctls } from './machine.ts';
+import {
+  absentPaths,
+  checkNothingInTheWay,
+  makeBridge,
+  ownerOfBridge,
+  readSysctls,
+  routes,
+  snapshotterFor,
+  writeSysctls,
+} from './machine.ts';
 import { Parts } from './parts.ts';
 import { kubeconfigFile, recordFile, stateDir } from './paths.ts';
 import { createPki, pkiFiles } from './pki.ts';
@@ -36,6 +45,7 @@ export async function upLocal(): Promise<void> {
   }
   checkMachine();
   if (before !== undefined) await step('remove what a crashed cluster has left', () => cleanUp(before));
+  await removeAbandoned();
   await ensurePackages();
   const binDir = await ensureBinaries();
   const images = await ensureTestImages();
@@ -47,6 +57,18 @@ export async function upLocal(): Promise<void> {
     throw error;
   }
 }
+
+/** Removes what a crashed cluster of another checkout has left: its network is this machine's, and nobody may come back to that checkout. */
+async function removeAbandoned(): Promise<void> {
+  const owner = ownerOfBridge(bridgeName);
+  const left = owner === undefined ? undefined : new RecordFile(owner).read();
+  if (left !== undefined && isDead(left))
+    await step(`remove what a crashed cluster has left in ${left.plan.stateDir}`, () => cleanUp(left));
+}
+
+/** Not one of its processes runs; one that is only being started has none in its record yet. */
+export const isDead = ({ bootId: boot, processes }: ClusterRecord): boolean =>
+  boot !== bootId() || (processes.length > 0 && !processes.some(isAlive));
 
 /** Every process of a complete start still runs. */
 export const isUp = ({ complete, bootId: boot, processes }: ClusterRecord): boolean =>
@@ -118,7 +140,7 @@ async function start(plan: Plan, images: readonly string[]): Promise<void> {
     complete: false,
   });
   await step('write certificates and configuration', () => writeFiles(plan));
-  await makeBridge(plan.bridge, `${plan.gateway}/24`);
+  await makeBridge(plan.bridge, `${plan.gateway}/24`, recordFile);
   writeSysctls({ 'net/ipv4/ip_forward': '1' });
   const parts = new Parts(plan, record);
   parts.launch('containerd');

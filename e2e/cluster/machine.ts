@@ -70,9 +70,10 @@ export async function routes(): Promise<readonly string[]> {
 
 /** Refuses to start where another cluster's things would be taken for ours. */
 export async function checkNothingInTheWay(bridge: string): Promise<void> {
-  if (existsSync(`/sys/class/net/${bridge}`)) {
+  if (existsSync(linkDir(bridge))) {
+    const owner = ownerOfBridge(bridge);
     throw new ClusterError(
-      `The link ${bridge} exists, but no record here says who made it: another checkout has a cluster up. ` +
+      `The link ${bridge} exists: another checkout has a cluster up${owner === undefined ? '' : `, see ${owner}`}. ` +
         `Run \`make cluster-down\` there, or \`ip link delete ${bridge}\` if it is a leftover.`,
     );
   }
@@ -86,17 +87,28 @@ const proxyTablesPresent = async (): Promise<readonly string[]> => {
   return proxyTables.filter((_family, index) => answers[index]);
 };
 
-export async function makeBridge(bridge: string, address: string): Promise<void> {
+const linkDir = (link: string): string => path.join('/sys/class/net', link);
+
+/** The record file that the maker of the bridge left on it, so that a later checkout can tell a cluster that runs from what is left of one. */
+export function ownerOfBridge(bridge: string): string | undefined {
+  const file = path.join(linkDir(bridge), 'ifalias');
+  const alias = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  return alias === '' ? undefined : alias;
+}
+
+/** `owner` is the file of the record that this bridge belongs to. */
+export async function makeBridge(bridge: string, address: string, owner: string): Promise<void> {
   await command('ip', ['link', 'add', bridge, 'type', 'bridge']);
+  await command('ip', ['link', 'set', 'dev', bridge, 'alias', owner]);
   await command('ip', ['addr', 'add', address, 'dev', bridge]);
   await command('ip', ['link', 'set', bridge, 'up']);
 }
 
 /** Removes the bridge, the virtual links that hang on it, and kube-proxy's tables. */
 export async function removeNetwork(bridge: string): Promise<void> {
-  const port = `/sys/class/net/${bridge}/brif`;
+  const port = path.join(linkDir(bridge), 'brif');
   for (const link of existsSync(port) ? readdirSync(port) : []) await succeeds('ip', ['link', 'delete', link]);
-  if (existsSync(`/sys/class/net/${bridge}`)) await command('ip', ['link', 'delete', bridge]);
+  if (existsSync(linkDir(bridge))) await command('ip', ['link', 'delete', bridge]);
   for (const family of await proxyTablesPresent()) await command('nft', ['delete', 'table', family, proxyTableName]);
 }
 

@@ -75,7 +75,7 @@ export class Contender {
   constructor({ program, kubeconfig, workers, run: name }: Start) {
     const [command, ...args] = program;
     this.#child = spawn(command, [...args, '--workers', String(workers), '--run', name], {
-      cwd: cacheDir,
+      cwd: here,
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, NODE_ENV: 'production', ...allocatorEnvironment, KUBECONFIG: kubeconfig },
     });
