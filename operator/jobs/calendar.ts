@@ -22,6 +22,15 @@ const horizonDays = 9 * 366;
 /** Two changes a year in that time, and the cuts of long segments. */
 const horizonSegments = 64;
 
+/** The slots that a status shows, the one that is due, and some. */
+const rememberedAnswers = 8;
+
+/** No slot lies between the two. */
+interface Answer {
+  readonly fromMs: number;
+  readonly slotMs: number;
+}
+
 /** Small on purpose: a cluster can hold thousands of schedules, each different. */
 export class Calendar {
   readonly #zone: ZoneRules;
@@ -35,6 +44,9 @@ export class Calendar {
   readonly #months: number;
   readonly #daysOfMonth: number;
   readonly #daysOfWeek: number;
+  /** Answers given lately, the oldest of them replaced first. Whoever asks, asks again for nearly the same instants, and many share one calendar. */
+  readonly #answers: Answer[] = [];
+  #oldest = 0;
 
   constructor(fields: CronFields, zone: ZoneRules, dst: DstPolicy = defaultDstPolicy) {
     this.#zone = zone;
@@ -50,6 +62,16 @@ export class Calendar {
 
   /** The first slot after this instant; undefined when none comes within nine years. */
   next(afterMs: number): number | undefined {
+    for (const { fromMs, slotMs } of this.#answers) if (fromMs <= afterMs && afterMs < slotMs) return slotMs;
+    const slotMs = this.#search(afterMs);
+    if (slotMs !== undefined) {
+      this.#answers[this.#oldest] = { fromMs: afterMs, slotMs };
+      this.#oldest = (this.#oldest + 1) % rememberedAnswers;
+    }
+    return slotMs;
+  }
+
+  #search(afterMs: number): number | undefined {
     if (this.#zone.isUtc) return this.#nextCivil(afterMs);
     let cursor = afterMs;
     for (let i = 0; i < horizonSegments; i++) {

@@ -54,6 +54,8 @@ export class PeriodicReconciler implements Reconciler {
   readonly #unsure = new UnsureRuns();
   /** Periodics whose last status write got no answer. It may have settled slots, which must not be decided a second time. */
   readonly #unsureStatus = new Set<string>();
+  /** Periodics whose run of a herd was created, and when their status may follow. Monotonic milliseconds. */
+  readonly #bookkeepingMs = new Map<string, number>();
   /** Under way now. */
   #passes = 0;
 
@@ -72,6 +74,8 @@ export class PeriodicReconciler implements Reconciler {
   }
 
   async #pass(key: ObjectKey, ctx: ReconcileContext): Promise<Result> {
+    const restMs = this.#restOf(key, ctx.clock.monotonic());
+    if (restMs > 0) return { requeueAfterMs: restMs };
     await this.#unsure.clear(key, this.#deps, ctx.signal);
     if (this.#unsureStatus.has(formatKey(key))) await this.#reread(key, ctx.signal);
     const scope = readScope({ ...this.#deps, schedules: this.#schedules }, key, ctx.clock.now());
@@ -86,13 +90,24 @@ export class PeriodicReconciler implements Reconciler {
     const outcome = await carryOut({ ...this.#deps, unsure: this.#unsure }, scope.periodic, plan, ctx.signal);
     this.#meter.started(outcome, ctx.clock.now());
     logStarted(scope.periodic, outcome.started, ctx.logger);
-    // In a herd the runs of all come first. This Periodic looks again behind the others, as after a crash, and finds its run by name.
-    if (this.#passes >= herd && isPlainStart(plan, outcome)) return { requeueAfterMs: 0 };
+    // In a herd the runs of all come first, and their pods. This Periodic looks again behind the others, as after a crash, and finds its run by name.
+    if (this.#passes >= herd && isPlainStart(plan, outcome)) {
+      this.#bookkeepingMs.set(formatKey(key), ctx.clock.monotonic() + herdRestMs);
+      return { requeueAfterMs: herdRestMs };
+    }
     await this.#writeStatus(scope, plan, outcome, ctx);
     this.#expect(key, plan, outcome);
     if (outcome.error !== undefined) throw asError(outcome.error);
     await this.#replace(scope.periodic, plan.replaced, ctx);
     return requeue(plan.wakeAtMs, outcome.waitMs, ctx.clock.now());
+  }
+
+  /** The watch shows the new run at once, and that wakes this Periodic: not a reason to hurry. */
+  #restOf(key: ObjectKey, nowMs: number): number {
+    const untilMs = this.#bookkeepingMs.get(formatKey(key)) ?? 0;
+    if (untilMs > nowMs) return Math.ceil(untilMs - nowMs);
+    this.#bookkeepingMs.delete(formatKey(key));
+    return 0;
   }
 
   async #reread(key: ObjectKey, signal: AbortSignal): Promise<void> {
@@ -140,6 +155,8 @@ export class PeriodicReconciler implements Reconciler {
 
 /** So many passes at once mean that many schedules are due: starts go before bookkeeping. */
 const herd = 8;
+/** So long the status of a Periodic waits after its start in a herd, while others start and the API server has enough to do. */
+const herdRestMs = 1000;
 
 /** Nothing but runs of slots that were created just now, so nothing is lost when the pass ends here. */
 const isPlainStart = (plan: Pick<PeriodicPlan, 'manual' | 'replaced'>, { settled, left, started, refusals, error }: Outcome): boolean =>
