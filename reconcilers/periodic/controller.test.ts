@@ -162,7 +162,8 @@ describe('the controller', () => {
     const before = process.writes.length;
     await cluster.clock.advance(Date.parse('2026-01-01T00:30:00Z') - cluster.clock.now());
     const started = () => process.writes.slice(before).filter((write) => write === 'POST prowjobs').length;
-    await cluster.until(() => Promise.resolve(started() === count));
+    await cluster.until(() => started() === count);
+    await process.controller.idle();
     // Only those that find the herd gone look after their status at once.
     expect(process.writes.length - before).toBeLessThan(count + 10);
     await cluster.clock.advance(1000);
