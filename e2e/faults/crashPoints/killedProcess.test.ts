@@ -129,7 +129,8 @@ describe('kill -9 at a write', () => {
     expect(calm.writes.length).toBeGreaterThanOrEqual(12);
   });
 
-  it.each(isReal ? many : few)('$when $what ($nth)', { timeout: 180_000 }, async (point) => {
+  // Each has a namespace and a process of its own.
+  it.concurrent.each(isReal ? many : few)('$when $what ($nth)', { timeout: 180_000 }, async (point) => {
     expect(await playWith(point)).toEqual(calm);
   });
 });
