@@ -53,7 +53,8 @@ async function play(world: KilledProcess): Promise<void> {
   });
   await world.until('the pods of aborted runs to be gone', async () => {
     const { items } = await client.list(pods, { namespace });
-    return items.every((pod) => isPodFinished(pod));
+    // A node reports the end of a pod a moment before the pod goes.
+    return items.every((pod) => isPodFinished(pod) && pod.metadata.deletionTimestamp === undefined);
   });
 }
 
