@@ -13,5 +13,5 @@ COPY --from=build /rootfs/ /
 USER 65532:65532
 WORKDIR /app
 ENV PATH=/usr/local/bin NODE_ENV=production SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
-ENTRYPOINT ["/usr/local/bin/node", "--enable-source-maps", "--max-semi-space-size=8", "--heap-growing-percent=60", "/app/dist/operator/prow-operator.mjs"]
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=8", "--heap-growing-percent=60", "/app/dist/operator/prow-operator.mjs"]
 CMD ["run"]

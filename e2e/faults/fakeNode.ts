@@ -1,69 +1,73 @@
 /**
- * Plays the node for pods of random work: reads from their command how long they live and how they end, and lets it happen in the time of the
- * clock that it is given. No process is started, so a minute of a cluster takes a moment.
+ * Plays the node for pods of random work: takes each, reads from its command how long it lives and how it ends, and lets it happen in the
+ * time of the clock that it is given. No process is started, so a minute of a cluster takes a moment.
  */
-import { pods, type Pod } from '../../operator/kube/builtin.ts';
-import { keyOf } from '../../operator/kube/objects.ts';
+import type { Pod, PodStatus } from '../../operator/kube/builtin.ts';
 import type { Clock } from '../../operator/runtime/clock.ts';
 import { stamp } from '../../operator/jobs/times.ts';
-import type { SandboxApi, StoredObject } from '../../sandbox/storage/storage.ts';
+
+/** What a node asks of its API server. Nothing happens to a pod that is gone, nor to another that took its name. */
+export interface NodeApi {
+  /** What is there as ADDED, then every change. Returns the function that ends it. */
+  watch(on: (type: 'ADDED' | 'MODIFIED' | 'DELETED', pod: Pod) => void): () => void;
+  /** What a scheduler does: from then on a deletion waits for the node. */
+  bind(pod: Pod): void;
+  report(pod: Pod, status: PodStatus): void;
+  /** The container has stopped. */
+  remove(pod: Pod): void;
+}
 
 /** From the creation of a pod until it runs, and from the wish to delete it until it is gone. */
 const startMs = 300;
 const stopMs = 400;
 
 export class FakeNode {
-  readonly #api: SandboxApi;
+  readonly #api: NodeApi;
   readonly #clock: Clock;
   readonly #endWatch: () => void;
   /** Pods that were seen, by uid: whether their end has begun. */
   readonly #isEnding = new Map<string, boolean>();
 
-  constructor(api: SandboxApi, clock: Clock) {
+  constructor(api: NodeApi, clock: Clock) {
     this.#api = api;
     this.#clock = clock;
-    this.#endWatch = api.watch(pods, ({ type, object }) => this.#see(type, object));
+    this.#endWatch = api.watch((type, pod) => this.#see(type, pod));
   }
 
   close(): void {
     this.#endWatch();
   }
 
-  #see(type: string, object: StoredObject): void {
-    const { uid = '', deletionTimestamp } = object.metadata;
+  #see(type: string, pod: Pod): void {
+    const { uid = '', deletionTimestamp } = pod.metadata;
     if (type === 'DELETED') {
       this.#isEnding.delete(uid);
       return;
     }
     if (!this.#isEnding.has(uid)) {
       this.#isEnding.set(uid, false);
-      this.#start(object);
+      this.#start(pod);
     }
     if (deletionTimestamp === undefined || this.#isEnding.get(uid) === true) return;
     this.#isEnding.set(uid, true);
-    this.#clock.after(stopMs, () => this.#api.remove(pods, keyOf(object), uid));
+    this.#clock.after(stopMs, () => this.#api.remove(pod));
   }
 
-  #start(object: StoredObject): void {
+  #start(pod: Pod): void {
     const startTime = stamp(this.#clock.now());
-    this.#report(object, { phase: 'Pending', startTime });
+    this.#api.bind(pod);
+    this.#api.report(pod, { phase: 'Pending', startTime });
     this.#clock.after(startMs, () => {
       const startedAt = stamp(this.#clock.now());
-      this.#report(object, { phase: 'Running', startTime, containerStatuses: [{ name: 'test', state: { running: { startedAt } } }] });
-      const { lifeMs, exitCode } = lifeOf(object as unknown as Pod);
+      this.#api.report(pod, { phase: 'Running', startTime, containerStatuses: [{ name: 'test', state: { running: { startedAt } } }] });
+      const { lifeMs, exitCode } = lifeOf(pod);
       if (lifeMs === Infinity) return;
       this.#clock.after(lifeMs, () => {
         const terminated = { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', startedAt, finishedAt: stamp(this.#clock.now()) };
         const phase = exitCode === 0 ? 'Succeeded' : 'Failed';
-        this.#report(object, { phase, startTime, containerStatuses: [{ name: 'test', state: { terminated } }] });
+        this.#api.report(pod, { phase, startTime, containerStatuses: [{ name: 'test', state: { terminated } }] });
       });
     });
-  }
-
-  /** Nothing happens to a pod that is gone, nor to another that took its name. */
-  #report(object: StoredObject, status: object): void {
-    const { uid } = object.metadata;
-    this.#api.update(pods, keyOf(object), (current) => (current.metadata.uid === uid ? { ...current, status } : undefined), 'status');
   }
 }
 

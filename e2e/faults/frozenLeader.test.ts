@@ -1,0 +1,214 @@
+/**
+ * Two processes that both believe to lead: the leader is stopped in the middle of its writes (SIGSTOP) and another replica takes over and
+ * does the rest. Then it goes on (SIGCONT), with the old belief, with answers that have waited for it and connections that are gone, and
+ * with every timer overdue. It must not write anything any more, and nothing may have happened twice.
+ *
+ * It is stopped at a moment when all that it has decided to send is on the wire. Between the last question whether it may write and the
+ * bytes themselves there is always an instant: what that means is told in docs/reliability.md, under "Fencing".
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runKeyOfPod } from '../../operator/jobs/podOwner.ts';
+import { isComplete } from '../../operator/jobs/runState.ts';
+import { leases } from '../../operator/kube/builtin.ts';
+import { historyOf, Recorder } from '../scenarios/history.ts';
+import { leaderOf } from '../scenarios/installation.ts';
+import { brokenInvariants } from '../scenarios/invariants.ts';
+import { forever, periodic, prowJob } from '../scenarios/manifests.ts';
+import { Scene } from '../scenarios/scene.ts';
+import { disturbedSince, touchAll } from '../scenarios/secondPass.ts';
+import { isLease, type Fault, type Seen } from './faults.ts';
+import { Replicas, type Replica } from './replicas.ts';
+
+const namespace = 'frozen';
+const leaseMs = 5_000;
+const testTimeoutMs = 150_000;
+const setUpTimeoutMs = 60_000;
+
+const settings = { leaderElection: { leaseDuration: '5s', renewDeadline: '4s', retryPeriod: '500ms' } };
+
+let replicas: Replicas;
+let recorder: Recorder;
+let scene: Scene;
+beforeAll(async () => {
+  replicas = await Replicas.open(settings);
+  recorder = new Recorder(replicas.client);
+  await recorder.start();
+  scene = new Scene(replicas, recorder, namespace);
+  await scene.addNamespace(namespace);
+}, setUpTimeoutMs);
+afterAll(async () => {
+  await recorder.close();
+  await replicas.close();
+}, setUpTimeoutMs);
+
+/** Until the proxy is healed. */
+const longMs = 3_600_000;
+/** What becomes of the creation of a pod, in turn. Each leaves the leader waiting. */
+const lateCreations: readonly Fault[] = [
+  // It arrives when everything has been done without it.
+  { kind: 'delay', delayMs: longMs },
+  // The pod is there, and the answer comes when the leader is none any more.
+  { kind: 'slowAnswer', delayMs: longMs },
+  // The pod is there, and the connection ends without an answer.
+  { kind: 'silenceAfter' },
+  // Nothing was done, and the connection ends without an answer.
+  { kind: 'silence' },
+];
+/** So many pods are created and answered as usual. */
+const created = 4;
+const crowd = Array.from({ length: created + 2 * lateCreations.length }, (_, index) => `crowd-${index}`);
+/** Their start is written, and the leader does not know: it hears of it when they have ended. */
+const aboutToStart = ['aborted', 'deleted'];
+
+/** The leader begins all these, and is left in the middle of it. */
+function keepBack({ proxy }: Replica): void {
+  const isIntent = ({ method, url }: Seen): boolean =>
+    method === 'PATCH' && aboutToStart.some((name) => url.includes(`/namespaces/${namespace}/prowjobs/${name}/status`));
+  const isCreation = ({ method, url }: Seen): boolean => method === 'POST' && url.includes(`/namespaces/${namespace}/pods`);
+  let creations = 0;
+  const turn = (): number => (creations <= created ? -1 : (creations - created - 1) % lateCreations.length);
+  proxy.inject(
+    { fault: { kind: 'slowAnswer', delayMs: longMs }, matches: isIntent },
+    // Counts, and lets the next rules decide.
+    { fault: { kind: 'reset' }, matches: (seen) => isCreation(seen) && (creations += 1) < 0 },
+    ...lateCreations.map((fault, index) => ({ fault, matches: (seen: Seen) => isCreation(seen) && turn() === index })),
+  );
+}
+
+/** Between two renewals the leader only waits. */
+async function freezeAtRest(leader: Replica): Promise<void> {
+  const { seen } = leader.proxy;
+  await scene.eventually('the leader to wait for answers only', async () => {
+    const { length } = seen;
+    await wait(100);
+    const last = seen.at(-1);
+    if (seen.length !== length || last?.method !== 'PUT' || !isLease(last)) return false;
+    leader.freeze();
+    return true;
+  });
+}
+
+const podsOf = (name: string): number => {
+  const ever = recorder.pods.filter(({ object }) => runKeyOfPod(object) === `${namespace}/${name}`);
+  return new Set(ever.map(({ object }) => object.metadata.uid)).size;
+};
+const runsOfSchedule = (): number => scene.runsOf('ticking').filter(({ metadata }) => podsOf(metadata.name) > 0).length;
+
+/** Each run as "state, attempts, pods that it ever had". */
+const told = async (name: string): Promise<string> => {
+  const { status } = await scene.finished(name);
+  return `${name}: ${status?.state ?? ''}, ${status?.attempts?.length ?? 0}, ${podsOf(name)}`;
+};
+const allTold = (names: readonly string[]): Promise<string[]> => Promise.all(names.map(told));
+
+/** The first leads and the second waits. Resolves when the first is frozen. */
+async function freezeInTheMiddle(first: Replica): Promise<void> {
+  await scene.apply(periodic('ticking', 'true', { cron: '@every 2s', concurrencyPolicy: 'Allow' }));
+  await scene.apply(prowJob('stopped', forever));
+  await scene.apply(prowJob('holder', 'echo started; sleep 4', { job: 'turns', max_concurrency: 1 }));
+  for (const name of ['stopped', 'holder']) await scene.started(name);
+  await scene.apply(prowJob('waiting', 'true', { job: 'turns', max_concurrency: 1 }));
+  await scene.untilRun('waiting', 'to wait', ({ status }) => status?.waiting?.reason === 'MaxConcurrency');
+  await scene.eventually('a run of the schedule', () => runsOfSchedule() > 0);
+  keepBack(first);
+  const deleted = prowJob('deleted', 'true', { ttl_seconds_after_finished: 0 });
+  const begun = [...crowd.map((name) => prowJob(name, 'echo started; sleep 1')), prowJob('aborted', 'true'), deleted];
+  await Promise.all(begun.map((run) => scene.apply(run)));
+  await scene.eventually('all starts to be under way', () => first.proxy.hits >= 2 * lateCreations.length + aboutToStart.length);
+  await freezeAtRest(first);
+}
+
+/** The second leads: everything that was begun and asked for is done without the first, and its lease has been renewed for a while. */
+async function goOnWithout(second: Replica, before: string): Promise<void> {
+  await scene.abort('aborted', 'alice', 'while nobody leads');
+  await scene.eventually('another leader', async () => second.leads && ![before, ''].includes(await leaderOf(replicas)));
+  const ticks = runsOfSchedule();
+  await scene.abort('stopped', 'alice', 'while another leads');
+  await Promise.all(['new-0', 'new-1', 'new-2'].map((name) => scene.apply(prowJob(name, 'echo started; sleep 1'))));
+  await scene.apply(prowJob('unstarted', 'true', { abort: { by: 'alice' } }));
+  await scene.eventually(
+    'one run and its pod to be gone',
+    () => recorder.run(namespace, 'deleted') === undefined && podsOf('deleted') === 1,
+  );
+  await scene.podGone('deleted');
+  await allTold([...crowd, 'aborted', 'stopped', 'holder', 'waiting', 'new-0', 'new-1', 'new-2', 'unstarted']);
+  await scene.podGone('stopped');
+  await scene.eventually('the schedule to go on', () => runsOfSchedule() > ticks);
+  await scene.eventually('the lease to be renewed for longer than it lasts', async () => {
+    const { acquireTime = '', renewTime = '' } = (await replicas.client.get(leases, replicas.lease)).spec ?? {};
+    return Date.parse(renewTime) - Date.parse(acquireTime) > leaseMs;
+  });
+}
+
+/** Schedules stop, everything ends, and nothing that happened was wrong. */
+async function expectAllWell(): Promise<void> {
+  await scene.changePeriodic('ticking', { suspend: true });
+  await scene.untilPeriodic(
+    'ticking',
+    'to rest',
+    ({ metadata, status }) => status?.observedGeneration === metadata.generation && (status?.active ?? []).length === 0,
+  );
+  await scene.eventually('every run to end', () =>
+    scene.runsOf('ticking').every(({ metadata }) => {
+      const run = recorder.run(namespace, metadata.name);
+      return run === undefined || isComplete(run);
+    }),
+  );
+  expect(brokenInvariants(historyOf(recorder, [namespace]), { deletedPods: new Set() })).toEqual([]);
+  const touched = await touchAll(scene.client, namespace);
+  await scene.apply(prowJob('looked-again', 'true', { cluster: 'nowhere' }));
+  await scene.finished('looked-again');
+  expect(await disturbedSince(scene.client, touched)).toEqual([]);
+}
+
+it(
+  'a leader that was frozen while another one took over writes nothing when it wakes up, and nothing has happened twice',
+  async () => {
+    const first = await replicas.start('first');
+    await scene.eventually('the first to lead', () => first.leads);
+    const second = await replicas.start('second');
+    await scene.eventually('the second to wait', () => second.says('Waiting: another replica leads'));
+    const before = await leaderOf(replicas);
+    await freezeInTheMiddle(first);
+    expect(second.writes()).toEqual([]);
+    // Half of those that are late have a pod. The leader has been told of none.
+    await scene.eventually('some of the pods', () => crowd.filter((name) => podsOf(name) > 0).length === created + lateCreations.length);
+    for (const name of aboutToStart) await scene.untilRun(name, 'to be about to start', ({ status }) => status?.attempts?.length === 1);
+
+    await goOnWithout(second, before);
+    first.proxy.heal();
+    await scene.eventually('what was on the wire to arrive', () => first.proxy.underWay === 0);
+    const asked = first.proxy.seen.length;
+    replicas.letEnd(first);
+    first.wake();
+    await scene.eventually('the first to end', () => !first.program.running);
+    expect([first.program.ending, first.says('An error that nobody caught')]).toEqual(['exit code 1', false]);
+
+    // As whoever supervises it would.
+    const again = await replicas.start('first-again');
+    await scene.eventually('the first to wait in its turn', () => again.says('Waiting: another replica leads'));
+    expect(first.writes(asked)).toEqual([]);
+    expect(second.program.running && !again.leads).toBe(true);
+    await scene.apply(prowJob('meanwhile', 'true'));
+    await scene.finished('meanwhile');
+    expect(again.writes()).toEqual([]);
+
+    await replicas.crash();
+    await scene.eventually('the first to lead again', () => again.leads);
+    const ticks = runsOfSchedule();
+    await scene.apply(prowJob('after', 'true'));
+    await scene.eventually('the schedule to go on', () => runsOfSchedule() > ticks);
+
+    await expectAllWell();
+    const passed = [...crowd, 'holder', 'waiting', 'new-0', 'new-1', 'new-2', 'meanwhile', 'after'];
+    expect(await allTold(passed)).toEqual(passed.map((name) => `${name}: success, 1, 1`));
+    expect(await allTold(['stopped', 'aborted', 'unstarted'])).toEqual([
+      'stopped: aborted, 1, 1',
+      'aborted: aborted, 1, 0',
+      'unstarted: aborted, 0, 0',
+    ]);
+    expect([podsOf('deleted'), recorder.pod(namespace, 'deleted')]).toEqual([1, undefined]);
+  },
+  testTimeoutMs,
+);
