@@ -157,7 +157,7 @@ async function expectAllWell(): Promise<void> {
   );
   expect(brokenInvariants(historyOf(recorder, [namespace]), { deletedPods: new Set() })).toEqual([]);
   const touched = await touchAll(scene.client, namespace);
-  await scene.apply(prowJob('looked-again', 'true', { cluster: 'nowhere' }));
+  await scene.apply(prowJob('looked-again', 'true'));
   await scene.finished('looked-again');
   expect(await disturbedSince(scene.client, touched)).toEqual([]);
 }
