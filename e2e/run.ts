@@ -90,6 +90,9 @@ async function withoutRelease(steps: Steps, target: Cluster): Promise<void> {
   await steps.look('no drift for Git tools', () => withoutNodes(kubeconfig, () => tests(kubeconfig, 'e2e/gitops')));
   await steps.look('another real API server as build cluster: it hangs, dies, forbids', () => faultTests(target, 'Elsewhere.test.ts'));
   await steps.look('kill -9 of the operator at chosen writes', () => tests(kubeconfig, 'e2e/faults/crashPoints/killedProcess'));
+  await steps.look('random faults between the operator and a real API server', () =>
+    withoutNodes(kubeconfig, () => tests(kubeconfig, 'e2e/faults/randomFaults')),
+  );
   await steps.look('results on a real S3 server', archiveTests);
   await steps.need('remove the kinds, so that the chart brings them', async () => {
     const files = path.join(root, 'crds', 'generated');

@@ -13,12 +13,15 @@ import { historyOf, lastStates, type History } from '../scenarios/history.ts';
 import { brokenInvariants } from '../scenarios/invariants.ts';
 import { FaultWorld } from './faultWorld.ts';
 import type { Rule } from './faults.ts';
+import { sandboxGround, type Ground } from './ground.ts';
 import { faultMix, type FaultKind } from './randomFaults.ts';
 import { RandomWork, randomWorkSettings } from './randomWork.ts';
 import { Dice } from './seeded.ts';
 
 export interface FaultRunOptions {
   readonly seed: number;
+  /** What it stands on; closed in the end. Default: a sandbox. */
+  readonly ground?: () => Promise<Ground>;
   /** The faults of one phase after the other; default: random mixes of what a server may do. */
   readonly phases?: readonly (readonly Rule[])[];
   /** Kinds for random mixes. Default: those of a server. */
@@ -40,7 +43,6 @@ export interface FaultRunResult {
   readonly log: string;
 }
 
-const phaseMs = 8_000;
 const phasesOfChance = 4;
 /** The longest wait between two attempts of anything, and the longest deadline of the work, several times. */
 const settleMs = 600_000;
@@ -51,12 +53,13 @@ const restMs = 90_000;
 
 export async function faultRun({
   seed,
+  ground = sandboxGround,
   phases,
   from = ['server'],
   comparesAnew = from.includes('broken'),
 }: FaultRunOptions): Promise<FaultRunResult> {
   const settings = loadSettings(stringify(randomWorkSettings), 'settings of random work');
-  const world = await FaultWorld.open({ seed, settings });
+  const world = await FaultWorld.open({ ground: await ground(), seed, settings });
   const work = new RandomWork({ client: world.client, namespace: world.namespace, seed });
   const dice = new Dice(seed ^ 0x5eed);
   const faults: string[] = [];
@@ -98,7 +101,7 @@ const namesIn = (sentences: readonly string[]): readonly string[] =>
 
 /** One phase of work. */
 async function toil(world: FaultWorld, work: RandomWork, dice: Dice): Promise<void> {
-  for (let leftMs = phaseMs; leftMs > 0;) {
+  for (let leftMs = world.ground.phaseMs; leftMs > 0;) {
     await work.step();
     const ms = dice.between(1, 4) * 250;
     await world.pass(ms);
@@ -131,7 +134,7 @@ async function settleDown(world: FaultWorld, work: RandomWork, here: () => Histo
   await work.stop();
   const isSettled = (): boolean => unsettled(here()).length === 0;
   for (let passedMs = 0; passedMs < lagMs && !isSettled(); passedMs += lookMs) {
-    await world.pass(lookMs);
+    await world.hurry(lookMs);
     await work.stopLatecomers();
   }
   await world.until('everything to settle', isSettled, settleMs);
@@ -149,9 +152,9 @@ interface Case {
 
 async function judge({ world, work, here, limits }: Case): Promise<readonly string[]> {
   // What is cleaned up now is cleaned up; then nothing is left to do.
-  await world.pass(restMs);
+  await world.rest(restMs);
   const before = world.writes.length;
-  await world.pass(restMs);
+  await world.rest(restMs);
   const runs = lastStates(here().runs);
   const names = new Set(runs.map(({ metadata }) => metadata.name));
   return [

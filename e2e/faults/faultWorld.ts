@@ -1,97 +1,72 @@
 /**
- * A whole operator behind the fault proxy, on a sandbox, in this process, with one clock for operator and cluster that is moved by hand: a
- * minute of faults takes a second or two. Connections are real. Everything that happens is recorded without faults in between.
+ * A whole operator behind the fault proxy, in this process, with one clock for operator and faults. Connections are real. Everything that
+ * happens is recorded without faults in between. What it stands on, a sandbox or a real API server, and how time passes there, is the ground's.
  */
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parse } from 'yaml';
-import { buildClusters, periodicBackfills, periodics, periodicSets, pluginConfigs, prowJobs } from '../../crds/resources.ts';
 import { setUpControllers } from '../../operator/commands/controllers.ts';
 import type { Settings } from '../../operator/config/settings.ts';
 import { namespaces } from '../../operator/kube/builtin.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { PooledKubeConfig } from '../../operator/kube/kubeConfig.ts';
-import type { KubeObject } from '../../operator/kube/objects.ts';
-import type { ResourceType } from '../../operator/kube/resource.ts';
 import type { Exit } from '../../operator/runtime/manager.ts';
 import { OperatorKit } from '../../operator/runtime/operatorKit.ts';
-import { FakeClock, settle } from '../../operator/runtime/testing/fakeClock.ts';
 import { RecordingLogger } from '../../operator/runtime/testing/recordingLogger.ts';
-import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts';
 import { Recorder } from '../scenarios/history.ts';
 import { clientOf } from '../scenarios/installation.ts';
-import { FakeNode } from './fakeNode.ts';
+import { installCrds } from '../scenarios/sandboxCluster.ts';
 import { FaultProxy } from './faultProxy.ts';
 import { isLease, isWrite } from './faults.ts';
-
-const generated = path.join(import.meta.dirname, '..', '..', 'crds', 'generated');
-const definitions: ResourceType = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  kind: 'CustomResourceDefinition',
-  namespaced: false,
-};
+import type { Ground } from './ground.ts';
 
 export interface FaultWorldOptions {
+  /** Closed with the world. */
+  readonly ground: Ground;
   readonly seed: number;
   readonly settings: Settings;
 }
 
 /** In real time, and so long that a busy machine changes nothing: here the proxy loses patience, in the time of the cluster. */
 const callTimeoutMs = 60_000;
-/** In real time, so never: what comes when should not depend on the machine. */
-const bookmarkMs = 3_600_000;
 const stepMs = 250;
 /** Longer than the operator lets a cache live without a new list. */
 const relistMs = 4_600_000;
-/** Turns of the event loop. Both ends of every connection are in this process, so this carries several calls from end to end. */
-const turnsOfQuiet = 12;
-const mostTurns = 20_000;
+const mostStopSteps = 2_000;
 
 export class FaultWorld {
-  readonly namespace = 'chance';
-  readonly clock = new FakeClock();
+  readonly ground: Ground;
+  readonly namespace: string;
   readonly logger = new RecordingLogger();
   /** The user's client: no fault is between it and the cluster. */
   readonly client: KubeClient;
   readonly recorder: Recorder;
   readonly proxy: FaultProxy;
-  readonly #sandbox: Sandbox;
   readonly #dir: string;
   readonly #settings: Settings;
-  readonly #node: FakeNode;
   #operator: { readonly stop: AbortController; readonly exit: Promise<Exit> } | undefined;
   #exit: Exit | undefined;
 
-  private constructor(parts: {
-    readonly sandbox: Sandbox;
-    readonly proxy: FaultProxy;
-    readonly clock: FakeClock;
-    readonly dir: string;
-    readonly settings: Settings;
-  }) {
-    this.#sandbox = parts.sandbox;
-    this.clock = parts.clock;
+  private constructor(ground: Ground, parts: { readonly proxy: FaultProxy; readonly dir: string; readonly settings: Settings }) {
+    this.ground = ground;
+    this.namespace = ground.namespace;
     this.proxy = parts.proxy;
     this.#dir = parts.dir;
     this.#settings = parts.settings;
-    this.client = clientOf(parts.sandbox.kubeconfigPath);
+    this.client = clientOf(ground.kubeconfig);
     this.recorder = new Recorder(this.client);
-    this.#node = new FakeNode(parts.sandbox.api, parts.clock);
   }
 
   /** Resolves when the operator works. */
-  static async open({ seed, settings }: FaultWorldOptions): Promise<FaultWorld> {
-    const clock = new FakeClock();
-    const sandbox = await startSandbox({ kubelet: false, now: () => clock.now(), bookmarkIntervalMs: bookmarkMs });
-    const proxy = await FaultProxy.open({ backend: sandbox, seed, keepLists: 4, clock });
+  static async open({ ground, seed, settings }: FaultWorldOptions): Promise<FaultWorld> {
+    const { backend, clock } = ground;
+    const proxy = await FaultProxy.open({ backend, seed, keepLists: 4, clock });
     const dir = await mkdtemp(path.join(tmpdir(), 'prow-faults-'));
-    await writeFile(path.join(dir, 'kubeconfig'), proxy.kubeconfig('operator'));
-    const world = new FaultWorld({ sandbox, proxy, clock, dir, settings });
-    await world.#installCrds();
+    await writeFile(path.join(dir, 'kubeconfig'), proxy.kubeconfig('operator'), { mode: 0o600 });
+    const world = new FaultWorld(ground, { proxy, dir, settings });
+    await installCrds(world.client);
     await world.client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: world.namespace } });
+    await ground.begin();
     await world.recorder.start();
     await world.startOperator();
     return world;
@@ -99,7 +74,8 @@ export class FaultWorld {
 
   async startOperator(): Promise<void> {
     const access = PooledKubeConfig.load({ path: path.join(this.#dir, 'kubeconfig') });
-    const { clock, logger } = this;
+    const { logger, namespace } = this;
+    const { clock, isShared } = this.ground;
     const kit = new OperatorKit({
       name: 'prow-operator',
       identity: 'faults',
@@ -108,7 +84,7 @@ export class FaultWorld {
       logger,
       transport: { timeoutMs: callTimeoutMs },
     });
-    setUpControllers(kit, { settings: () => this.#settings });
+    setUpControllers(kit, { settings: () => this.#settings, ...(isShared ? { namespace } : {}) });
     const stop = new AbortController();
     const exit = kit.manager.run(stop.signal);
     this.#operator = { stop, exit };
@@ -116,28 +92,36 @@ export class FaultWorld {
     await this.until('the operator to lead', () => kit.manager.phase === 'leading');
   }
 
-  /** Lets so much time pass, step by step, each until the calls that it caused are answered or have to wait. */
+  /** Lets so much time pass. */
   async pass(ms: number): Promise<void> {
-    for (let leftMs = ms; leftMs > 0; leftMs -= stepMs) {
-      await this.clock.advance(Math.min(stepMs, leftMs));
-      await this.#quiet();
-    }
+    await this.ground.pass(ms, this.#isQuiet);
+    this.check();
+  }
+
+  /** The same when only pauses have to come to their ends. */
+  async hurry(ms: number): Promise<void> {
+    await this.ground.hurry(ms, this.#isQuiet);
+    this.check();
+  }
+
+  /** The same when nothing is created any more: what is to be cleaned up grows old. */
+  async rest(ms: number): Promise<void> {
+    await this.ground.rest(ms, this.#isQuiet);
     this.check();
   }
 
   /** So much time passes at once that every cache is listed anew when its watch ends, which it then does. */
   async listAnew(): Promise<void> {
-    await this.clock.advance(relistMs);
-    await this.#quiet();
+    await this.ground.age(relistMs, this.#isQuiet);
     this.proxy.cut();
-    await this.pass(60_000);
+    await this.hurry(60_000);
   }
 
-  /** Lets time pass until it is so. Throws when it is not so within so much of the cluster's time. */
+  /** Hurries until it is so. Throws when it is not so within so much of the cluster's time. */
   async until(what: string, isSo: () => boolean, withinMs = 300_000): Promise<void> {
     for (let passedMs = 0; !isSo(); passedMs += stepMs) {
       if (passedMs > withinMs) throw new Error(`waited ${withinMs / 1000} s of the cluster in vain for ${what}`);
-      await this.pass(stepMs);
+      await this.hurry(stepMs);
     }
   }
 
@@ -150,6 +134,7 @@ export class FaultWorld {
 
   /** Throws when the operator has ended, or when the record has a gap. */
   check(): void {
+    this.ground.check();
     this.recorder.check();
     if (this.#exit !== undefined) throw new Error(`the operator ended: ${JSON.stringify(this.#exit)}`);
   }
@@ -169,33 +154,13 @@ export class FaultWorld {
     const operator = this.#operator;
     operator?.stop.abort();
     const isOver = (): boolean => this.#exit !== undefined;
-    for (let turn = 0; operator !== undefined && !isOver() && turn < 10_000; turn += 1) {
-      await this.clock.advance(stepMs);
-      await settle();
-    }
-    this.#node.close();
+    for (let step = 0; operator !== undefined && !isOver() && step < mostStopSteps; step += 1) await this.ground.pass(stepMs, () => true);
     await this.recorder.close();
     await this.client.close();
     await this.proxy.close();
-    await this.#sandbox.close();
+    await this.ground.close();
     await rm(this.#dir, { recursive: true, force: true });
   }
 
-  async #quiet(): Promise<void> {
-    for (let [turns, quiet] = [0, 0]; quiet < turnsOfQuiet && turns < mostTurns; turns += 1) {
-      await settle();
-      quiet = this.proxy.underWay === 0 ? quiet + 1 : 0;
-    }
-  }
-
-  async #installCrds(): Promise<void> {
-    for (const file of (await readdir(generated)).filter((name) => name.endsWith('.yaml'))) {
-      await this.client.create(definitions, parse(await readFile(path.join(generated, file), 'utf8')) as KubeObject);
-    }
-    const types = [prowJobs, periodics, periodicSets, periodicBackfills, pluginConfigs, buildClusters] as readonly ResourceType[];
-    for (const type of types) {
-      const isServed = (): Promise<boolean> => this.client.list(type, { limit: 1 }).then(Boolean, () => false);
-      while (!(await isServed())) await settle();
-    }
-  }
+  readonly #isQuiet = (): boolean => this.proxy.underWay === 0;
 }

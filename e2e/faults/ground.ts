@@ -28,6 +28,8 @@ export interface Ground {
   pass(ms: number, isQuiet: () => boolean): Promise<void>;
   /** The same for who waits for so long; the time of day may advance by less. */
   hurry(ms: number, isQuiet: () => boolean): Promise<void>;
+  /** The same when nothing is created any more: things grow old. */
+  rest(ms: number, isQuiet: () => boolean): Promise<void>;
   /** Who waits for less than this is woken, and what is older than this is old. The time of day need not advance. */
   age(ms: number, isQuiet: () => boolean): Promise<void>;
   /** Throws when the node cannot do its work. */
@@ -69,6 +71,10 @@ class SandboxGround implements Ground {
   }
 
   hurry(ms: number, isQuiet: () => boolean): Promise<void> {
+    return this.pass(ms, isQuiet);
+  }
+
+  rest(ms: number, isQuiet: () => boolean): Promise<void> {
     return this.pass(ms, isQuiet);
   }
 

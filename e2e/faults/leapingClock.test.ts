@@ -21,6 +21,14 @@ describe('LeapingClock', () => {
     expect(real.pendingTimers).toBe(0);
   });
 
+  it('takes the time of day with it when it is told to', () => {
+    const clock = new LeapingClock(new FakeClock());
+    const dayMs = clock.now();
+    clock.leap(1_000, { withDay: true });
+    clock.leap(500);
+    expect(clock.now() - dayMs).toBe(1_000);
+  });
+
   it('wakes nobody who was called off, not even by who was woken before', () => {
     const clock = new LeapingClock(new FakeClock());
     const woken: string[] = [];

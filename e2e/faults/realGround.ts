@@ -4,7 +4,7 @@
  * must not take the pods meanwhile: cordon them.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { leases, pods, type Pod } from '../../operator/kube/builtin.ts';
+import { leases, namespaces, pods, type Pod } from '../../operator/kube/builtin.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { isConflict, isNotFound } from '../../operator/kube/errors.ts';
 import { keyOf, type KubeObject } from '../../operator/kube/objects.ts';
@@ -21,7 +21,13 @@ import { backendOf, type Backend } from './faultProxy.ts';
 import type { Ground } from './ground.ts';
 import { LeapingClock } from './leapingClock.ts';
 
-const nodes: ResourceType = { group: '', version: 'v1', plural: 'nodes', kind: 'Node', namespaced: false };
+const nodes: ResourceType<KubeObject & { readonly spec?: object }> = {
+  group: '',
+  version: 'v1',
+  plural: 'nodes',
+  kind: 'Node',
+  namespaced: false,
+};
 const serviceAccounts: ResourceType = { group: '', version: 'v1', plural: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true };
 const leaseNamespace = 'kube-node-lease';
 const renewMs = 10_000;
@@ -72,9 +78,12 @@ class RealGround implements Ground {
     for (let leftMs = ms; leftMs > 0; leftMs -= strideMs) await this.age(Math.min(strideMs, leftMs));
   }
 
-  async age(ms: number): Promise<void> {
-    this.clock.leap(Math.max(0, ms - stepMs));
-    await pause(stepMs);
+  async rest(ms: number): Promise<void> {
+    for (let leftMs = ms; leftMs > 0; leftMs -= strideMs) await this.#stride(Math.min(strideMs, leftMs), { withDay: true });
+  }
+
+  age(ms: number): Promise<void> {
+    return this.#stride(ms);
   }
 
   check(): void {
@@ -86,22 +95,34 @@ class RealGround implements Ground {
     this.#stop.abort();
     clearInterval(this.#renewing);
     await this.#following;
-    const { namespace } = this;
-    for (const call of [
-      this.#client.delete(namespaceType, { namespace: '', name: namespace }),
-      this.#client.delete(nodes, { namespace: '', name: namespace }),
-      this.#client.delete(leases, { namespace: leaseNamespace, name: namespace }),
-    ]) {
-      await call.catch(unlessItIsGone);
-    }
+    await this.#clear();
     await this.#client.close();
+  }
+
+  async #stride(ms: number, how: { readonly withDay?: boolean } = {}): Promise<void> {
+    this.clock.leap(Math.max(0, ms - stepMs), how);
+    await pause(stepMs);
+  }
+
+  /** What still runs has no node any more that could end it. */
+  async #clear(): Promise<void> {
+    const { namespace } = this;
+    const left = await this.#client.list(pods, { namespace });
+    await Promise.all(
+      [
+        ...left.items.map((pod) => this.#client.delete(pods, keyOf(pod), { gracePeriodSeconds: 0 })),
+        this.#client.delete(namespaces, { namespace: '', name: namespace }),
+        this.#client.delete(nodes, { namespace: '', name: namespace }),
+        this.#client.delete(leases, { namespace: leaseNamespace, name: namespace }),
+      ].map((call) => call.catch(unlessItIsGone)),
+    );
   }
 
   /** Pods on a node that nobody knows, or that is not heard of, are taken away by the controllers of the cluster. */
   async #register(): Promise<void> {
     const { namespace: name } = this;
     const at = formatTime(realClock.now());
-    await this.#client.create<KubeObject & { readonly spec: object }>(nodes, {
+    await this.#client.create(nodes, {
       apiVersion: 'v1',
       kind: 'Node',
       metadata: { name },
@@ -161,8 +182,6 @@ class RealGround implements Ground {
     });
   }
 }
-
-const namespaceType: ResourceType = { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false };
 
 /** 404, or 409 where another has its name. */
 function unlessItIsGone(error: unknown): void {
