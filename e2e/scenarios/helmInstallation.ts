@@ -63,8 +63,8 @@ export class HelmInstallation implements Installation {
   }
 
   /** Deletes the pod of the leader and gives it no time; the Deployment makes another. */
-  async crash(): Promise<void> {
-    const name = await this.#leader();
+  async crash(identity?: string): Promise<void> {
+    const name = await this.#leader(identity);
     this.#ended.add(name);
     await this.client.delete(pods, { namespace: release.namespace, name }, { gracePeriodSeconds: 0 });
   }
@@ -92,10 +92,10 @@ export class HelmInstallation implements Installation {
   }
 
   /** The pod that holds the lease. After a crash it takes a moment until there is one again. */
-  async #leader(): Promise<string> {
+  async #leader(known?: string): Promise<string> {
     const endMs = performance.now() + leaderWithinMs;
     for (;;) {
-      const identity = await leaderOf(this);
+      const identity = known ?? (await leaderOf(this));
       const leader = (await this.#pods()).find(({ metadata }) => identity.startsWith(`${metadata.name}_`));
       if (leader !== undefined) return leader.metadata.name;
       if (performance.now() > endMs) throw new Error(`no pod of the release holds the lease; its holder is "${identity}"`);

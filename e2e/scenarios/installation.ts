@@ -26,8 +26,8 @@ export interface Installation {
   readonly image: string;
   /** The lease of the leader. */
   readonly lease: ObjectKey;
-  /** Ends the leader as a crash would. Something starts an operator again: a replica takes over, or a new process begins. */
-  crash(): Promise<void>;
+  /** Ends the leader, or the one with this identity, as a crash would. Something starts an operator again: a replica takes over, or a new process begins. */
+  crash(identity?: string): Promise<void>;
   /** Throws when an operator ended that nobody had ended. */
   check(): Promise<void> | void;
   /** The operators' last words, for a story that failed. */

@@ -37,8 +37,8 @@ export class ProcessInstallation implements Installation {
   }
 
   /** kill -9 of the leader. A lone operator is started again, as a supervisor would. */
-  async crash(): Promise<void> {
-    const leader = await this.#leader();
+  async crash(identity?: string): Promise<void> {
+    const leader = this.#leadingAs(identity ?? (await leaderOf(this)));
     this.#operators = this.#operators.filter((operator) => operator !== leader);
     await leader.kill();
     if (this.#options.replicas === 1) this.#startOne();
@@ -72,8 +72,7 @@ export class ProcessInstallation implements Installation {
   }
 
   /** The process whose log says that it leads: all have this machine's name, and those that follow name the leader too. */
-  async #leader(): Promise<Program> {
-    const identity = await leaderOf(this);
+  #leadingAs(identity: string): Program {
     const leader = this.#operators.find((operator) => identity !== '' && leads(operator, identity));
     if (leader === undefined) throw new Error(`no operator of ours holds the lease; its holder is "${identity}"`);
     return leader;

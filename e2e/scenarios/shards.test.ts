@@ -63,13 +63,14 @@ stories('two replicas and four shards', { alone: true, replicas: 2, settings: { 
     const namespaces = await namespacesOf(scene);
     for (const namespace of namespaces) await scene.apply(prowJob('through', 'echo started; sleep 3'), namespace);
     for (const namespace of namespaces) await scene.started('through', namespace);
-    await scene.installation.crash();
+    const [victim = ''] = before;
+    await scene.installation.crash(victim);
     for (const namespace of namespaces) await scene.apply(prowJob('later', 'echo done'), namespace);
-    const after = await scene.eventually('one leader of all', async () => {
+    // Where a Deployment brings a new replica, that one may take some of them.
+    await scene.eventually('others to lead all', async () => {
       const leaders = await leadersOf(scene);
-      return new Set(leaders).size === 1 && leaders;
+      return !leaders.includes('') && !leaders.includes(victim);
     });
-    expect(before).toContain(after[0]);
     for (const namespace of namespaces) {
       for (const name of ['through', 'later']) {
         const run = await scene.finished(name, namespace);
