@@ -172,7 +172,8 @@ export class FaultProxy {
     if (this.#server !== undefined) return;
     const { certPem, keyPem } = this.#authority.server;
     const server = createServer({ cert: certPem, key: keyPem }, (incoming, outgoing) => this.#serve(incoming, outgoing));
-    server.on('secureConnection', (socket) => this.#keep(socket));
+    // Before the handshake: one that is cut short in the middle of it would come through afterwards, and stay.
+    server.on('connection', (socket: Socket) => this.#keep(socket));
     server.on('tlsClientError', () => undefined);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
