@@ -95,7 +95,7 @@ class RealGround implements Ground {
     this.#stop.abort();
     clearInterval(this.#renewing);
     await this.#following;
-    await this.#clear();
+    await this.#remove();
     await this.#client.close();
   }
 
@@ -104,8 +104,16 @@ class RealGround implements Ground {
     await pause(stepMs);
   }
 
+  /** What an earlier run left. Resolves when it is gone. */
+  async clear(): Promise<void> {
+    await this.#remove();
+    await until(`namespace ${this.namespace} to go`, () =>
+      this.#client.get(namespaces, { namespace: '', name: this.namespace }).then(() => false, isNotFound),
+    );
+  }
+
   /** What still runs has no node any more that could end it. */
-  async #clear(): Promise<void> {
+  async #remove(): Promise<void> {
     const { namespace } = this;
     const left = await this.#client.list(pods, { namespace });
     await Promise.all(
@@ -188,6 +196,12 @@ function unlessItIsGone(error: unknown): void {
   if (!isNotFound(error) && !isConflict(error)) throw error;
 }
 
-/** On the server of this kubeconfig. The namespace must be one that nobody uses. */
-export const realGround = async (kubeconfig: string, namespace: string): Promise<Ground> =>
-  new RealGround(kubeconfig, await backendOf(kubeconfig), namespace);
+/**
+ * On the server of this kubeconfig. The namespace is ours: what is there from before goes first. It should be the same each time, because the
+ * faults of a request follow from its path.
+ */
+export async function realGround(kubeconfig: string, namespace: string): Promise<Ground> {
+  const ground = new RealGround(kubeconfig, await backendOf(kubeconfig), namespace);
+  await ground.clear();
+  return ground;
+}
