@@ -6,6 +6,7 @@ import { startControlPlane, type ControlPlane, type ControlPlaneOptions } from '
 import { startChild } from './measuring/childProgram.ts';
 import { OperatorProcess } from './measuring/operatorProcess.ts';
 import { wipe } from './measuring/workload.ts';
+import { useOf } from './scale/processUse.ts';
 
 const here = import.meta.dirname;
 
@@ -34,6 +35,12 @@ export class Stage {
 
   get client(): KubeClient {
     return this.plane.client;
+  }
+
+  /** Processor time that API server, etcd, scheduler and controllers have taken since they were started. */
+  async systemCpuMs(): Promise<number> {
+    const uses = await Promise.all([...this.plane.pids.values()].map(useOf));
+    return uses.reduce((all, { cpuMs }) => all + cpuMs, 0);
   }
 
   /** With an operator that leads; afterwards it has ended, and what was made is gone. */

@@ -1,5 +1,5 @@
 /** The rate at which runs go through, beside the bare loop: both in turn, on the same control plane, as many rounds as the mode has. */
-import { burst, ofRuns, sum, type BurstResult } from '../measuring/burst.ts';
+import { burst, ofRuns, sum, type BurstOptions, type BurstResult } from '../measuring/burst.ts';
 import type { OperatorProcess } from '../measuring/operatorProcess.ts';
 import { median, quantile, round } from '../measuring/statistics.ts';
 import type { Figure } from '../report/figures.ts';
@@ -9,30 +9,41 @@ import { withNodes, type Findings, type Say, type Section, type Sizes } from './
 /** What the bare loop writes for a run itself: a pod and two patches. All else that is written then is the system's. */
 const bareWrites = 3;
 
-export interface OperatorBurst extends BurstResult {
+interface CostedBurst extends BurstResult {
+  /** Processor time of API server, etcd, scheduler and controllers for one run. */
+  readonly systemMsPerRun: number;
+}
+
+export interface OperatorBurst extends CostedBurst {
   readonly eventLoopP99Ms: number;
   /** Processor time of the operator for one run. */
   readonly cpuMsPerRun: number;
   readonly peakMB: number;
 }
 
+async function costedBurst(stage: Stage, runs: number, options: BurstOptions = {}): Promise<CostedBurst> {
+  const beforeMs = await stage.systemCpuMs();
+  const result = await burst(stage.client, runs, options);
+  return { ...result, systemMsPerRun: ((await stage.systemCpuMs()) - beforeMs) / runs };
+}
+
 /** A burst with the operator's own figures for it. */
 export async function measuredBurst(stage: Stage, operator: OperatorProcess, runs: number): Promise<OperatorBurst> {
   await operator.figures();
   const before = await operator.use();
-  const result = await burst(stage.client, runs, { failed: operator.failed });
+  const result = await costedBurst(stage, runs, { failed: operator.failed });
   const { eventLoopP99Ms } = await operator.figures();
   const after = await operator.use();
   return { ...result, eventLoopP99Ms, cpuMsPerRun: (after.cpuMs - before.cpuMs) / runs, peakMB: after.peakMB };
 }
 
 async function run(stage: Stage, { burst: runs, rounds }: Sizes, say: Say): Promise<Findings> {
-  const pairs: { readonly bare: BurstResult; readonly ours: OperatorBurst }[] = [];
+  const pairs: { readonly bare: CostedBurst; readonly ours: OperatorBurst }[] = [];
   // Programs that have just started are slow; neither side shall pay for it.
   await stage.withBareLoop(() => burst(stage.client, Math.ceil(runs / 10)));
   for (let index = 0; index < rounds; index += 1) {
     const bareFirst = index % 2 === 0;
-    const measureBare = (): Promise<BurstResult> => stage.withBareLoop(() => burst(stage.client, runs));
+    const measureBare = (): Promise<CostedBurst> => stage.withBareLoop(() => costedBurst(stage, runs));
     const before = bareFirst ? await measureBare() : undefined;
     const ours = await stage.withOperator((operator) => measuredBurst(stage, operator, runs));
     const bare = before ?? (await measureBare());
@@ -42,7 +53,7 @@ async function run(stage: Stage, { burst: runs, rounds }: Sizes, say: Say): Prom
   return { figures: figuresOf(runs, pairs) };
 }
 
-function figuresOf(runs: number, pairs: readonly { readonly bare: BurstResult; readonly ours: OperatorBurst }[]): readonly Figure[] {
+function figuresOf(runs: number, pairs: readonly { readonly bare: CostedBurst; readonly ours: OperatorBurst }[]): readonly Figure[] {
   const ours = pairs.map((pair) => pair.ours);
   const ratios = pairs.map((pair) => pair.ours.perSecond / pair.bare.perSecond);
   const writes = pairs.map((pair) => sum(ofRuns(pair.ours.writesPerRun)) - (sum(ofRuns(pair.bare.writesPerRun)) - bareWrites));
@@ -78,6 +89,14 @@ function figuresOf(runs: number, pairs: readonly { readonly bare: BurstResult; r
       ...of((each) => quantile(each.podMs, 0.99)),
     },
     { id: 'burst.cpu', what: 'processor time of the operator for one run', unit: 'ms', better: 'less', ...of((each) => each.cpuMsPerRun) },
+    {
+      id: 'burst.system',
+      what: 'processor time of API server, etcd, scheduler and controllers for one run',
+      unit: 'ms',
+      better: 'less',
+      ...of((each) => each.systemMsPerRun),
+      note: `under the bare loop ${pairs.map((pair) => round(pair.bare.systemMsPerRun)).join(', ')} ms`,
+    },
     { id: 'burst.peak', what: 'peak resident size under the burst', unit: 'MB', better: 'less', ...of((each) => each.peakMB) },
     {
       id: 'writes.run',
