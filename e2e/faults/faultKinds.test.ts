@@ -20,7 +20,7 @@ describe('the operator under one kind of fault', () => {
   play.each(wanted)('$name ($from)', { timeout: 240_000 }, async (kind) => {
     const ground = isReal ? () => realGround(server, `kind-${faultKinds.indexOf(kind)}`) : sandboxGround;
     const rules = [ruleOf(kind, new Dice(1))];
-    // The operator seldom reads, and its phases are shorter in real time.
+    // The operator seldom reads. Which reads are hit follows from their paths, which hold the namespace there.
     const phases = isReal && kind.target === 'read' ? [rules, rules] : [rules];
     const { wrong, runs, hits, log } = await faultRun({ seed: 1, ground, phases, comparesAnew: kind.from === 'broken' });
     expect(wrong, `FAULT_KIND='${kind.name}' vitest run e2e/faults/faultKinds.test.ts replays it\n${log}`).toEqual([]);

@@ -43,6 +43,7 @@ export interface FaultRunResult {
   readonly log: string;
 }
 
+const phaseMs = 8_000;
 const phasesOfChance = 4;
 /** The longest wait between two attempts of anything, and the longest deadline of the work, several times. */
 const settleMs = 600_000;
@@ -101,7 +102,7 @@ const namesIn = (sentences: readonly string[]): readonly string[] =>
 
 /** One phase of work. */
 async function toil(world: FaultWorld, work: RandomWork, dice: Dice): Promise<void> {
-  for (let leftMs = world.ground.phaseMs; leftMs > 0;) {
+  for (let leftMs = phaseMs; leftMs > 0;) {
     await work.step();
     const ms = dice.between(1, 4) * 250;
     await world.pass(ms);

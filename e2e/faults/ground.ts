@@ -20,8 +20,6 @@ export interface Ground {
   readonly namespace: string;
   /** Somebody else may work on the same server: the operator looks after this namespace only. */
   readonly isShared: boolean;
-  /** How long one phase of faults takes. */
-  readonly phaseMs: number;
   /** To be called when the namespace is there. From then on its pods run. */
   begin(): Promise<void>;
   /** Lets so much time pass, and where time is our own, waits until `isQuiet` after each step. */
@@ -50,7 +48,6 @@ class SandboxGround implements Ground {
   readonly clock: FakeClock;
   readonly namespace = 'chance';
   readonly isShared = false;
-  readonly phaseMs = 8_000;
   readonly #sandbox: Sandbox;
   #node: FakeNode | undefined;
 

@@ -39,7 +39,6 @@ const strideMs = 5_000;
 class RealGround implements Ground {
   readonly clock = new LeapingClock();
   readonly isShared = true;
-  readonly phaseMs = 5_000;
   readonly kubeconfig: string;
   readonly backend: Backend;
   readonly namespace: string;

@@ -65,6 +65,22 @@ describe('schedules', () => {
     );
   });
 
+  it('say the same however often and in whatever order they are asked', () => {
+    const askedMs = fc.array(fc.integer({ min: -90_000, max: 90_000 }), { minLength: 1, maxLength: 30 });
+    fc.assert(
+      fc.property(expression, zone, dst, instant, askedMs, (cron, timeZone, policy, baseMs, offsets) => {
+        const asked = slotsOf(cron, timeZone, policy);
+        // Around the slots themselves, where one answer ends and the next begins.
+        const around = nextTimes(slotsOf(cron, timeZone, policy), anchor, baseMs, 4);
+        for (const offset of offsets) {
+          const afterMs = (around[Math.abs(offset) % around.length] ?? baseMs) + offset;
+          expect(asked.next(afterMs, anchor)).toBe(slotsOf(cron, timeZone, policy).next(afterMs, anchor));
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   it('rise, and stepping finds the same slots as asking for a span', () => {
     fc.assert(
       fc.property(expression, zone, dst, instant, (cron, timeZone, policy, afterMs) => {
