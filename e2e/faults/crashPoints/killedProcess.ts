@@ -81,15 +81,26 @@ export class KilledProcess {
   kill({ what, nth, when }: KillPoint): void {
     let count = 0;
     let isDone = false;
+    const tooLate: Seen[] = [];
     const matches = (seen: Seen): boolean => {
       if (isDone || !isStateWrite(seen) || wordsOf(seen) !== what) return false;
       count += 1;
       if (count < nth) return false;
       isDone = true;
-      void this.#replace(when, seen).catch((error: unknown) => (this.#failure = error));
+      if (when === 'before') tooLate.push(seen);
+      void this.#replace(tooLate).catch((error: unknown) => (this.#failure = error));
       return true;
     };
-    this.#proxy.inject({ fault: { kind: when === 'before' ? 'silence' : 'silenceAfter' }, matches });
+    // A signal takes its time: nothing that is sent between this write and its death may be carried out, or it would be a crash at two places.
+    const isTooLate = (seen: Seen): boolean => {
+      if (!isDone || !isStateWrite(seen)) return false;
+      tooLate.push(seen);
+      return true;
+    };
+    this.#proxy.inject(
+      { fault: { kind: when === 'before' ? 'silence' : 'silenceAfter' }, matches },
+      { fault: { kind: 'silence' }, matches: isTooLate },
+    );
   }
 
   async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
@@ -137,14 +148,15 @@ export class KilledProcess {
     return until('the operator to work', () => this.#program?.tail(Infinity).includes('Controllers run') === true, patienceMs);
   }
 
-  async #replace(when: When, kept: Seen): Promise<void> {
-    // What it sent has to be carried out before it dies; the answer is kept.
-    if (when === 'after') await until('the write to be carried out', () => this.#proxy.underWay === 0, patienceMs);
+  /** `tooLate`: what never reached the API server. */
+  async #replace(tooLate: readonly Seen[]): Promise<void> {
+    // What it sent before is carried out, and told but for the one write.
+    await until('the writes to be carried out', () => this.#proxy.underWay === 0, patienceMs);
     await this.#program?.kill();
     this.#kills += 1;
     this.#proxy.inject();
     this.#proxy.heal();
-    if (when === 'before') this.#proxy.seen.splice(this.#proxy.seen.indexOf(kept), 1);
+    for (const seen of tooLate) this.#proxy.seen.splice(this.#proxy.seen.indexOf(seen), 1);
     this.#start();
     await this.#working();
   }
