@@ -93,9 +93,6 @@ async function withoutRelease(steps: Steps, target: Cluster): Promise<void> {
   await steps.look('random faults between the operator and a real API server', () =>
     withoutNodes(kubeconfig, () => tests(kubeconfig, 'e2e/faults/randomFaults')),
   );
-  await steps.look('each kind of fault between them', () =>
-    withoutNodes(kubeconfig, () => tests(kubeconfig, 'e2e/faults/faultKinds', '--maxConcurrency=16')),
-  );
   await steps.look('results on a real S3 server', archiveTests);
   await steps.need('remove the kinds, so that the chart brings them', async () => {
     const files = path.join(root, 'crds', 'generated');
