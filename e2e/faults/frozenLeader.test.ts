@@ -135,11 +135,12 @@ async function freezeInTheMiddle(first: Replica): Promise<void> {
   await Promise.all(crowd.map((name) => scene.apply(prowJob(name, 'echo started; sleep 1'), crowded)));
   await scene.eventually('all starts to be under way', () => first.proxy.hits === 2 * lateCreations.length + aboutToStart.length);
   await freezeAtRest(first);
+  // At once: as soon as the second leads it would start it.
+  await scene.abort('aborted', 'alice', 'while nobody leads');
 }
 
 /** The second leads: everything that was begun and asked for is done without the first, and its lease has been renewed for a while. */
 async function goOnWithout(second: Replica, before: string): Promise<void> {
-  await scene.abort('aborted', 'alice', 'while nobody leads');
   await scene.eventually('another leader', async () => second.leads && ![before, ''].includes(await leaderOf(replicas)));
   const ticks = runsOfSchedule();
   await scene.abort('stopped', 'alice', 'while another leads');
