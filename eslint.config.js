@@ -58,6 +58,7 @@ export default tseslint.config(
       'tools/**',
       'examples/**',
       'crds/generate.ts',
+      'vitest.config.ts',
       '**/*.test.ts',
       '**/testing/**',
     ],

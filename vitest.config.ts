@@ -8,6 +8,8 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 20_000,
     pool: 'forks',
+    // CI says 1: stories with real processes and real time share a machine there. What needed a second try is printed with "retry x1".
+    retry: Number(process.env.TEST_RETRIES ?? 0),
     // Half of the time a story waits for processes and timers.
     maxWorkers: availableParallelism() + 1,
     coverage: {
