@@ -23,11 +23,12 @@ import { leader } from './sections/leader.ts';
 import { scale } from './sections/scale.ts';
 import { schedules } from './sections/schedules.ts';
 import type { Section, Sizes } from './sections/section.ts';
+import { world } from './sections/world.ts';
 import { Stage } from './stage.ts';
 
 const here = import.meta.dirname;
 const plotDir = path.join(repositoryRoot, 'docs', 'performance');
-const sections: readonly Section[] = [bursts, latency, schedules, leader, scale, growth];
+const sections: readonly Section[] = [bursts, latency, schedules, leader, scale, growth, world];
 
 /** The sizes of the bars, but for the hour over which 5,000 schedules are spread: as many as are due in a minute of it. */
 const full: Sizes = {
@@ -37,6 +38,7 @@ const full: Sizes = {
   herds: [312, 500, 1_250, 5_000],
   spread: { schedules: 83, overMs: 60_000 },
   finished: [3_125, 12_500, 50_000],
+  world: { finished: 50_000, schedules: 5_000, running: 500 },
   idleMs: 60_000,
   growth: [125, 500, 2_000],
 };
@@ -51,6 +53,7 @@ const modes: ReadonlyMap<string, Sizes> = new Map([
       herds: [20, 40],
       spread: { schedules: 10, overMs: 20_000 },
       finished: [500, 2_000],
+      world: { finished: 500, schedules: 50, running: 20 },
       idleMs: 5_000,
       growth: [10, 20, 40],
     },
@@ -64,6 +67,7 @@ const modes: ReadonlyMap<string, Sizes> = new Map([
       herds: [500, 5_000],
       spread: { schedules: 42, overMs: 30_000 },
       finished: [12_500, 50_000],
+      world: { finished: 50_000, schedules: 5_000, running: 500 },
       idleMs: 30_000,
       growth: [30, 120, 480],
     },

@@ -19,6 +19,8 @@ export interface OperatorBurst extends CostedBurst {
   /** Processor time of the operator for one run. */
   readonly cpuMsPerRun: number;
   readonly peakMB: number;
+  /** What it read from its sockets for one run: answers and watches. */
+  readonly readKBPerRun: number;
 }
 
 async function costedBurst(stage: Stage, runs: number, options: BurstOptions = {}): Promise<CostedBurst> {
@@ -34,7 +36,14 @@ export async function measuredBurst(stage: Stage, operator: OperatorProcess, run
   const result = await costedBurst(stage, runs, { failed: operator.failed });
   const { eventLoopP99Ms } = await operator.figures();
   const after = await operator.use();
-  return { ...result, eventLoopP99Ms, cpuMsPerRun: (after.cpuMs - before.cpuMs) / runs, peakMB: after.peakMB };
+  const perRun = (pick: (use: typeof after) => number): number => (pick(after) - pick(before)) / runs;
+  return {
+    ...result,
+    eventLoopP99Ms,
+    cpuMsPerRun: perRun(({ cpuMs }) => cpuMs),
+    peakMB: after.peakMB,
+    readKBPerRun: perRun(({ readBytes }) => readBytes) / 1000,
+  };
 }
 
 async function run(stage: Stage, { burst: runs, rounds }: Sizes, say: Say): Promise<Findings> {
@@ -97,6 +106,7 @@ function figuresOf(runs: number, pairs: readonly { readonly bare: CostedBurst; r
       ...of((each) => each.systemMsPerRun),
       note: `under the bare loop ${pairs.map((pair) => round(pair.bare.systemMsPerRun)).join(', ')} ms`,
     },
+    { id: 'burst.read', what: 'read by the operator for one run', unit: 'kB', better: 'less', ...of((each) => each.readKBPerRun) },
     { id: 'burst.peak', what: 'peak resident size under the burst', unit: 'MB', better: 'less', ...of((each) => each.peakMB) },
     {
       id: 'writes.run',

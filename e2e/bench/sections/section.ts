@@ -14,6 +14,8 @@ export interface Sizes {
   readonly spread: { readonly schedules: number; readonly overMs: number };
   /** Finished runs in the cluster. */
   readonly finished: readonly number[];
+  /** All of it at once. */
+  readonly world: { readonly finished: number; readonly schedules: number; readonly running: number };
   /** How long an idle operator is watched. */
   readonly idleMs: number;
   /** Runs of the bursts whose growth is looked at. */
@@ -32,7 +34,7 @@ export type Say = (text: string) => void;
 
 export interface Section {
   readonly name: string;
-  /** What it needs to work on. Sections that need the same share it, one after another. */
+  /** What it needs to work on. Sections that name the same object share it, one after another. */
   readonly on: ControlPlaneOptions;
   readonly run: (stage: Stage, sizes: Sizes, say: Say) => Promise<Findings>;
 }
