@@ -71,9 +71,9 @@ async function withoutNodes<T>(kubeconfig: string, act: () => Promise<T>): Promi
 /** Stories that stop programs of the cluster: they have steps of their own, and are left out where the cluster is not ours. */
 const faultStories = path.join('e2e', 'scenarios', 'realFaults');
 
-function faultTests({ kind, kubeconfig }: Cluster, ending: string): Promise<undefined> {
-  if (kind !== 'local') return Promise.reject(new SkipStep('only the programs of the one-node cluster may be stopped'));
-  return tests(kubeconfig, faultStories + ending);
+function faultTests({ kind, kubeconfig }: Cluster, filter: string): Promise<undefined> {
+  if (kind !== 'local') return Promise.reject(new SkipStep('it needs the programs of the one-node cluster'));
+  return tests(kubeconfig, filter);
 }
 
 /** Needs no cluster, but a server that is a program of its own. */
@@ -88,11 +88,14 @@ async function withoutRelease(steps: Steps, target: Cluster): Promise<void> {
   await steps.look('conformance of the Kubernetes API', () => tests(kubeconfig, 'e2e/conformance'));
   await steps.look('what the chart lets tenants ask of their pods', () => tests(kubeconfig, '.cluster.test.ts'));
   await steps.look('no drift for Git tools', () => withoutNodes(kubeconfig, () => tests(kubeconfig, 'e2e/gitops')));
-  await steps.look('another real API server as build cluster: it hangs, dies, forbids', () => faultTests(target, 'Elsewhere.test.ts'));
+  await steps.look('another real API server as build cluster: it hangs, dies, forbids', () =>
+    faultTests(target, `${faultStories}Elsewhere.test.ts`),
+  );
   await steps.look('kill -9 of the operator at chosen writes', () => tests(kubeconfig, 'e2e/faults/crashPoints/killedProcess'));
   await steps.look('random faults between the operator and a real API server', () =>
     withoutNodes(kubeconfig, () => tests(kubeconfig, 'e2e/faults/randomFaults')),
   );
+  await steps.look('etcd of a real API server, restored from an older copy', () => faultTests(target, 'e2e/faults/realRestore'));
   await steps.look('results on a real S3 server', archiveTests);
   await steps.need('remove the kinds, so that the chart brings them', async () => {
     const files = path.join(root, 'crds', 'generated');
@@ -121,7 +124,9 @@ async function withRelease(steps: Steps, target: Cluster): Promise<void> {
     await steps.look('the stories, with the rights of the chart', () =>
       tests(kubeconfig, 'e2e/scenarios', '--exclude', `${faultStories}*`),
     );
-    await steps.look('what a real node does to runs: OOM, eviction, quota, a kubelet that hangs', () => faultTests(target, '.test.ts'));
+    await steps.look('what a real node does to runs: OOM, eviction, quota, a kubelet that hangs', () =>
+      faultTests(target, `${faultStories}.test.ts`),
+    );
     if (steps.failed) await autopsy(kubeconfig);
     await steps.look('helm uninstall', () => life.uninstall());
   } finally {

@@ -5,7 +5,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
@@ -44,6 +44,10 @@ export interface ControlPlane {
   readonly pids: ReadonlyMap<string, number>;
   /** Kills the process, too, when ours ends before close(). */
   readonly endWithUs: (pid: number | undefined) => void;
+  /** Keeps a copy of what etcd has, taken while it stands still. */
+  readonly backUp: () => Promise<void>;
+  /** kill -9 of etcd and API server, the copy in the place of what was there, and both again. */
+  readonly restore: () => Promise<void>;
   /** Ends it to the last trace. */
   readonly close: () => Promise<void>;
 }
@@ -112,7 +116,35 @@ async function startOnce(binDir: string, { bare = false }: ControlPlaneOptions):
     throw error;
   }
   const pids = new Map(record.read()?.processes.map(({ name, pid }) => [name, pid]));
-  return { kubeconfig, client, parts, pids, endWithUs: (pid) => guard.watch(pid), close };
+  const started = (): void => guard.watch(record.read()?.processes.at(-1)?.pid);
+  return { kubeconfig, client, parts, pids, endWithUs: (pid) => guard.watch(pid), ...copies(parts, started), close };
+}
+
+/** `started` is called after each program that was started again. */
+function copies(parts: Parts, started: () => void): Pick<ControlPlane, 'backUp' | 'restore'> {
+  const { etcdData } = places(parts.plan);
+  const copy = `${etcdData}.copy`;
+  return {
+    backUp: async () => {
+      parts.hold('etcd');
+      try {
+        await rm(copy, { recursive: true, force: true });
+        await cp(etcdData, copy, { recursive: true });
+      } finally {
+        parts.release('etcd');
+      }
+    },
+    restore: async () => {
+      for (const name of ['kube-apiserver', 'etcd'] as const) await parts.kill(name);
+      await rm(etcdData, { recursive: true });
+      await cp(copy, etcdData, { recursive: true });
+      for (const name of ['etcd', 'kube-apiserver'] as const) {
+        parts.launch(name);
+        started();
+        await parts.healthy(name);
+      }
+    },
+  };
 }
 
 async function makePlan(stateDir: string, binDir: string): Promise<Plan> {

@@ -83,6 +83,11 @@ export class OperatorProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** Null while it runs, and when a signal ended it. */
+  get exitCode(): number | null {
+    return this.#child.exitCode;
+  }
+
   async figures(): Promise<OwnFigures> {
     const url = /"url":"(http:[^"]+)"/.exec(this.log)?.[1];
     if (url === undefined) throw new Error('the operator has not said where it serves its figures');
