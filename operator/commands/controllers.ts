@@ -53,7 +53,14 @@ export function setUpControllers(kit: OperatorKit, options: ControllerSettings):
   };
   // A pod belongs where its run does, wherever it lies.
   const keepPod = owns === undefined ? {} : { keep: (pod: Pod) => owns(parseKey(runKeyOfPod(pod)).namespace) };
-  const jobs = kit.informer(prowJobs, { ...scope, problemOf: shapeCheckOf(prowJobs.kind), indexers: runIndexers, transform: runSummary() });
+  const jobs = kit.informer(prowJobs, {
+    ...scope,
+    problemOf: shapeCheckOf(prowJobs.kind),
+    indexers: runIndexers,
+    transform: runSummary(),
+    // A deleted run holds its slot for as long as its schedule cannot write that it has had it; a finished one is small.
+    tombstones: { keepMs: Infinity },
+  });
   const schedules = kit.informer(periodics, { ...scope, problemOf: shapeCheckOf(periodics.kind), indexers: periodicSetIndexers });
   const sets = kit.informer(periodicSets, { ...scope, problemOf: shapeCheckOf(periodicSets.kind) });
   const backfills = kit.informer(periodicBackfills, {

@@ -10,11 +10,14 @@ import type { ReflectorOptions } from './reflector.ts';
 import type { ReflectorState } from './reflectorState.ts';
 import { Store } from './store.ts';
 import type { StoreOptions } from './store.ts';
+import type { TombstoneOptions } from './tombstones.ts';
 
 export interface InformerOptions<T extends KubeObject> extends Omit<ReflectorOptions<T>, 'store'> {
   readonly indexers?: NonNullable<StoreOptions<T>['indexers']>;
   /** See StoreOptions. Default 2, the object and its parts: the cheap half of the protection. Tests may ask for Infinity. */
   readonly freezeLevels?: number;
+  /** How many deleted objects are remembered, and how long. See StoreOptions. */
+  readonly tombstones?: Pick<TombstoneOptions, 'most' | 'keepMs'>;
   /** Keeps only what reconcilers read. Default: dropManagedFields. Must return a new object or the same one. */
   readonly transform?: (object: T) => T;
   /** What makes an object unusable, however it came to be stored; it is told by name in the log and not cached. Default: nothing. */
@@ -30,7 +33,7 @@ export class Informer<T extends KubeObject> {
   readonly #reflector: Reflector<T>;
 
   constructor(options: InformerOptions<T>) {
-    const { indexers, transform, freezeLevels = 2, keep, problemOf, ...rest } = options;
+    const { indexers, transform, freezeLevels = 2, keep, problemOf, tombstones, ...rest } = options;
     const logger = rest.logger.child({ resource: rest.type.plural });
     const client =
       keep === undefined
@@ -46,6 +49,7 @@ export class Informer<T extends KubeObject> {
       ...(indexers === undefined ? {} : { indexers }),
       transform: transform ?? dropManagedFields,
       freezeLevels,
+      tombstones: { ...tombstones, nowMs: () => rest.clock.monotonic() },
       problemOf: (object) => {
         const problem = problemOf?.(object);
         if (problem !== undefined) {

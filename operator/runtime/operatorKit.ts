@@ -58,7 +58,7 @@ const connectPool: Connect = (source, options) => new UndiciTransport(source, op
 
 export type InformerScope<T extends KubeObject> = Pick<
   InformerOptions<T>,
-  'namespace' | 'labelSelector' | 'fieldSelector' | 'indexers' | 'transform' | 'keep' | 'problemOf' | 'pageSize'
+  'namespace' | 'labelSelector' | 'fieldSelector' | 'indexers' | 'transform' | 'tombstones' | 'keep' | 'problemOf' | 'pageSize'
 >;
 
 /** Renewals must not queue behind other calls, nor wait as long as they may. */

@@ -413,9 +413,39 @@ describe('versions that are no integers', () => {
 
 describe('the small parts', () => {
   it('Tombstones are bounded, oldest out first', () => {
-    const stones = new Tombstones<string>(2);
+    const stones = new Tombstones<string>({ most: 2, nowMs: () => 0 });
     for (const name of ['a', 'b', 'a', 'c']) stones.add(name, { object: name, unconfirmed: true });
     expect([stones.get('a')?.object, stones.get('b'), stones.get('c')?.object]).toEqual(['a', undefined, 'c']);
+  });
+
+  it('Tombstones are forgotten after a while, the renewed ones later', () => {
+    let nowMs = 0;
+    const stones = new Tombstones<string>({ keepMs: 100, nowMs: () => nowMs });
+    const left = (): readonly string[] => ['a', 'b'].filter((name) => stones.get(name) !== undefined);
+    for (const name of ['a', 'b']) stones.add(name, { object: name, unconfirmed: false });
+    nowMs = 60;
+    stones.add('a', { object: 'a', unconfirmed: true });
+    stones.sweep();
+    expect(left()).toEqual(['a', 'b']);
+    nowMs = 101;
+    stones.sweep();
+    expect(left()).toEqual(['a']);
+    nowMs = 161;
+    stones.sweep();
+    stones.confirm();
+    expect(left()).toEqual([]);
+  });
+
+  it('a store that only hears that nothing happened forgets what was deleted long ago, too', () => {
+    let nowMs = 0;
+    const { store } = newStore({ tombstones: { keepMs: 100, nowMs: () => nowMs } });
+    store.replace([thing('a', 1)], '1');
+    store.apply(deleted(thing('a', 2)));
+    store.observe('3');
+    expect(store.lastDeleted(key('a'))?.value).toBe('v2');
+    nowMs = 101;
+    store.observe('4');
+    expect(store.lastDeleted(key('a'))).toBeUndefined();
   });
 
   it('freeze freezes arrays and what they hold, as deep as it is told', () => {

@@ -8,7 +8,8 @@ import { formatKey, keyOf } from '../kube/objects.ts';
 import { StoreIndexes } from './storeIndexes.ts';
 import type { Indexers } from './storeIndexes.ts';
 import { compareVersions } from './resourceVersion.ts';
-import { Tombstones } from './tombstones.ts';
+import { realClock } from './clock.ts';
+import { Tombstones, type TombstoneOptions } from './tombstones.ts';
 
 export type Change<T> = {
   readonly type: 'added' | 'updated' | 'deleted';
@@ -30,7 +31,7 @@ export interface StoreReader<T> {
   /** Whether a complete list has been seen. Before that, absence means nothing. */
   readonly hasSynced: boolean;
   readonly size: number;
-  /** The last state of an object that this process saw deleted (the newest 10,000). May be of an earlier object of the same name. */
+  /** The last state of an object that this process saw deleted, for a while (see StoreOptions). May be of an earlier object of the same name. */
   lastDeleted(key: ObjectKey): T | undefined;
 }
 
@@ -40,6 +41,8 @@ export interface StoreOptions<T> {
   readonly transform?: (object: T) => T;
   /** How deep objects are frozen: 1 is the object itself. Default: all the way, which costs about as much as half of parsing it. */
   readonly freezeLevels?: number;
+  /** How many deleted objects are remembered, and how long: 10,000 and a quarter of an hour where nothing is said. */
+  readonly tombstones?: Partial<TombstoneOptions>;
   /** What makes an object unusable, as whoever sent it let it in: it is left out, until a version comes that is not. Default: nothing. */
   readonly problemOf?: (object: T) => string | undefined;
   /** A subscriber, an indexer or the transform threw. The store goes on without it. */
@@ -58,7 +61,7 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
   readonly #leftOut = new Set<string>();
   readonly #onError: NonNullable<StoreOptions<T>['onError']>;
   readonly #subscribers = new Set<(change: Change<T>) => void>();
-  readonly #tombstones = new Tombstones<T>();
+  readonly #tombstones: Tombstones<T>;
   /** Keys of own writes that neither the watch nor a list has confirmed. */
   readonly #own = new Set<string>();
   readonly #synced = Promise.withResolvers<void>();
@@ -71,6 +74,7 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
     this.#transform = options.transform;
     this.#freezeLevels = options.freezeLevels ?? Infinity;
     this.#problemOf = options.problemOf ?? (() => undefined);
+    this.#tombstones = new Tombstones<T>({ nowMs: () => realClock.monotonic(), ...options.tombstones });
     this.#onError = options.onError ?? (() => undefined);
     this.#indexes = new StoreIndexes(options.indexers ?? {}, (error) => this.#onError(error, 'indexer'));
   }
@@ -165,6 +169,7 @@ export class Store<T extends KubeObject> implements StoreReader<T> {
 
   /** Reflector: nothing more will come up to this version. */
   observe(resourceVersion: string | undefined): void {
+    this.#tombstones.sweep();
     if ((compareVersions(resourceVersion, this.#observed) ?? 1) > 0) this.#observed = resourceVersion;
   }
 

@@ -1,4 +1,4 @@
-/** What a store remembers of the objects it saw deleted: enough to know a late event for what it is. Bounded, oldest out first. */
+/** What a store remembers of the objects it saw deleted: enough to know a late event for what it is. Bounded in number and in time, oldest out first. */
 
 export interface Tombstone<T> {
   /** The last state that was seen. */
@@ -7,13 +7,36 @@ export interface Tombstone<T> {
   readonly unconfirmed: boolean;
 }
 
+export interface TombstoneOptions {
+  /** How many at most. Default 10,000. */
+  readonly most?: number;
+  /**
+   * How long each, in milliseconds. Default: a quarter of an hour. Late news come within a minute, and passes that the deletion wakes soon after; a
+   * process that deletes thousands of large objects a day must not hold the last states of all.
+   */
+  readonly keepMs?: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs: () => number;
+}
+
+const defaultKeepMs = 15 * 60_000;
+
+interface Dated<T> extends Tombstone<T> {
+  readonly sinceMs: number;
+}
+
 export class Tombstones<T> {
-  readonly #stones = new Map<string, Tombstone<T>>();
+  /** In the order in which they were set. */
+  readonly #stones = new Map<string, Dated<T>>();
   readonly #unconfirmed = new Set<string>();
   readonly #most: number;
+  readonly #keepMs: number;
+  readonly #nowMs: () => number;
 
-  constructor(most = 10_000) {
+  constructor({ most = 10_000, keepMs = defaultKeepMs, nowMs }: TombstoneOptions) {
     this.#most = most;
+    this.#keepMs = keepMs;
+    this.#nowMs = nowMs;
   }
 
   get(key: string): Tombstone<T> | undefined {
@@ -22,11 +45,18 @@ export class Tombstones<T> {
 
   add(key: string, stone: Tombstone<T>): void {
     this.#stones.delete(key);
-    this.#stones.set(key, stone);
+    this.#stones.set(key, { ...stone, sinceMs: this.#nowMs() });
     if (stone.unconfirmed) this.#unconfirmed.add(key);
     else this.#unconfirmed.delete(key);
-    for (const oldest of this.#stones.keys()) {
-      if (this.#stones.size <= this.#most) break;
+    this.sweep();
+  }
+
+  /** Drops what is too old or too many. Costs nothing while there is nothing to drop. */
+  sweep(): void {
+    if (this.#stones.size === 0) return;
+    const fromMs = this.#nowMs() - this.#keepMs;
+    for (const [oldest, { sinceMs }] of this.#stones) {
+      if (this.#stones.size <= this.#most && sinceMs >= fromMs) break;
       this.#stones.delete(oldest);
       this.#unconfirmed.delete(oldest);
     }
