@@ -145,7 +145,7 @@ export class EventRecorder {
     this.#series.get(id)?.timer?.cancel();
     this.#series.delete(id);
     this.#series.set(id, series);
-    this.#evict();
+    this.#evict(nowMs);
   }
 
   #repeat(series: Series, nowMs: number): void {
@@ -164,16 +164,17 @@ export class EventRecorder {
     });
   }
 
-  #evict(): void {
-    if (this.#series.size <= this.#maxSeries) return;
-    const [oldest] = this.#series.values();
-    if (oldest === undefined) return;
-    this.#series.delete(oldest.id);
-    if (oldest.timer === undefined) return;
-    oldest.timer.cancel();
-    oldest.timer = undefined;
-    oldest.queued = false;
-    this.#enqueue(oldest);
+  /** Lets go what will not be repeated any more, and the least recent ones when there are too many. */
+  #evict(nowMs: number): void {
+    for (const oldest of this.#series.values()) {
+      if (this.#series.size <= this.#maxSeries && nowMs - oldest.lastMs < this.#endMs) return;
+      this.#series.delete(oldest.id);
+      if (oldest.timer === undefined) continue;
+      oldest.timer.cancel();
+      oldest.timer = undefined;
+      oldest.queued = false;
+      this.#enqueue(oldest);
+    }
   }
 
   #enqueue(series: Series): boolean {
