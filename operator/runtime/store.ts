@@ -41,7 +41,7 @@ export interface StoreOptions<T> {
   readonly transform?: (object: T) => T;
   /** How deep objects are frozen: 1 is the object itself. Default: all the way, which costs about as much as half of parsing it. */
   readonly freezeLevels?: number;
-  /** How many deleted objects are remembered, and how long: 10,000 and a quarter of an hour where nothing is said. */
+  /** How many deleted objects are remembered, and how long: 10,000 and five minutes where nothing is said. */
   readonly tombstones?: Partial<TombstoneOptions>;
   /** What makes an object unusable, as whoever sent it let it in: it is left out, until a version comes that is not. Default: nothing. */
   readonly problemOf?: (object: T) => string | undefined;

@@ -11,15 +11,15 @@ export interface TombstoneOptions {
   /** How many at most. Default 10,000. */
   readonly most?: number;
   /**
-   * How long each, in milliseconds. Default: a quarter of an hour. Late news come within a minute, and passes that the deletion wakes soon after; a
-   * process that deletes thousands of large objects a day must not hold the last states of all.
+   * How long each, in milliseconds. Default: five minutes. Late news come within one, and the pass that the deletion wakes at once, or after a few
+   * retries; where hundreds of pods go every minute, the last states of all of them are most of what a process would hold.
    */
   readonly keepMs?: number;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number;
 }
 
-const defaultKeepMs = 15 * 60_000;
+const defaultKeepMs = 5 * 60_000;
 
 interface Dated<T> extends Tombstone<T> {
   readonly sinceMs: number;

@@ -44,14 +44,18 @@ export interface WorkQueueOptions {
 /** After being passed over by so many fresh items a waiting resync gets its turn. */
 export const freshPerResync = 8;
 
-/** Everything the queue knows of one key. Exists while the key is waiting, delayed or being worked on. */
+/**
+ * Everything the queue knows of one key. Exists while the key is waiting, delayed or being worked on. Tens of thousands may be delayed, so while one is,
+ * its numbers are whole or absent: V8 gives each fraction an object of its own.
+ */
 interface Entry extends ObjectKey {
   /** What the next hand-out will say. */
   priority: Priority;
   /** Its place in a lane while it is ready. */
   slot: Slot<Entry> | undefined;
-  readySinceMs: number;
-  /** Monotonic; its place in the delay heap while `at` is set. */
+  /** Monotonic; while it is ready. */
+  readySinceMs: number | undefined;
+  /** Monotonic, whole; its place in the delay heap while `at` is set. */
   dueMs: number;
   at: number | undefined;
   turn: number;
@@ -109,7 +113,7 @@ export class WorkQueue {
     if (this.#stopped) return;
     const { afterMs = 0, priority = 'fresh' } = options;
     const entry = this.#entry(key);
-    if (afterMs > 0) this.#addDelayed(entry, priority, this.#clock.monotonic() + afterMs);
+    if (afterMs > 0) this.#addDelayed(entry, priority, Math.ceil(this.#clock.monotonic() + afterMs));
     else this.#addNow(entry, priority);
   }
 
@@ -197,7 +201,7 @@ export class WorkQueue {
       name: key.name,
       priority: 'resync',
       slot: undefined,
-      readySinceMs: 0,
+      readySinceMs: undefined,
       dueMs: 0,
       at: undefined,
       turn: 0,
@@ -267,7 +271,8 @@ export class WorkQueue {
     entry.startedMs = nowMs;
     this.#processing.add(entry);
     this.#meter.depth(this.depth);
-    this.#meter.started(nowMs - entry.readySinceMs);
+    this.#meter.started(nowMs - (entry.readySinceMs ?? nowMs));
+    entry.readySinceMs = undefined;
     return item;
   }
 
