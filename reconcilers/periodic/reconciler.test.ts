@@ -306,6 +306,23 @@ it('is skipped for good when the status write that said so was carried out and i
   expect(world.status.skipped?.count).toBe(1);
 });
 
+it('starts nothing from a cache that does not know yet that the Periodic is gone, after a status write that may have been carried out', async () => {
+  const world = await start('00:10:00');
+  await world.clock.advance(600_000);
+  world.pull({ atWrite: 1, when: 'after' });
+  await expect(world.reconcile()).rejects.toThrow('the plug was pulled after the write');
+  world.finish('nightly-20260101t0010z');
+  world.refuseReads = failure(404, 'NotFound');
+  expect(await world.reconcile()).toEqual({});
+  expect(await world.reconcile()).toEqual({});
+  expect(world.created).toEqual(['nightly-20260101t0010z']);
+  // Another of the same name.
+  world.refuseReads = undefined;
+  await world.clock.advance(600_000);
+  await world.reconcile();
+  expect(world.created).toEqual(['nightly-20260101t0010z', 'nightly-20260101t0030z']);
+});
+
 it('takes back what an earlier release said of a field that it did not act on', async () => {
   const said = {
     type: 'Unsupported',

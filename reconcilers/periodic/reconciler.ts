@@ -38,7 +38,7 @@ export interface PeriodicDeps extends Omit<ScopeSources, 'schedules' | 'runs'> {
       options?: { readonly signal?: AbortSignal },
     ): Promise<unknown>;
   };
-  /** Brings the cache up to what the API server has now. */
+  /** Brings the cache up to what the API server has now. Rejects with its 404 where the object is gone. */
   readonly reread: (key: ObjectKey, signal: AbortSignal) => Promise<void>;
   readonly events: EventSink;
   readonly budget: CarryOutDeps['budget'];
@@ -77,10 +77,12 @@ export class PeriodicReconciler implements Reconciler {
     const restMs = this.#restOf(key, ctx.clock.monotonic());
     if (restMs > 0) return { requeueAfterMs: restMs };
     await this.#unsure.clear(key, this.#deps, ctx.signal);
-    if (this.#unsureStatus.has(formatKey(key))) await this.#reread(key, ctx.signal);
+    // Gone, although the cache does not show it yet: what it shows is older than that write.
+    if (this.#unsureStatus.has(formatKey(key)) && !(await this.#reread(key, ctx.signal))) return {};
     const scope = readScope({ ...this.#deps, schedules: this.#schedules }, key, ctx.clock.now());
     if (scope === undefined) {
       this.#expected.delete(formatKey(key));
+      this.#unsureStatus.delete(formatKey(key));
       this.#unsure.forget(key);
       return {};
     }
@@ -110,13 +112,16 @@ export class PeriodicReconciler implements Reconciler {
     return 0;
   }
 
-  async #reread(key: ObjectKey, signal: AbortSignal): Promise<void> {
+  /** Whether it is still there, and then in the cache as it is. */
+  async #reread(key: ObjectKey, signal: AbortSignal): Promise<boolean> {
     try {
       await this.#deps.reread(key, signal);
     } catch (error) {
-      if (!isNotFound(error)) throw error;
+      if (isNotFound(error)) return false;
+      throw error;
     }
     this.#unsureStatus.delete(formatKey(key));
+    return true;
   }
 
   #expect(key: ObjectKey, plan: Partial<PeriodicPlan>, outcome: Outcome): void {

@@ -169,6 +169,7 @@ export class World {
       },
       reread: () => {
         this.reads += 1;
+        if (this.refuseReads !== undefined) return Promise.reject(this.refuseReads);
         periodics.record(this.periodic);
         return Promise.resolve();
       },
