@@ -334,17 +334,39 @@ describe('Controller: watching', () => {
     const passes: string[] = [];
     const reconciler = { reconcile: (key: ObjectKey) => (passes.push(key.name), Promise.resolve({})) };
     const controller = new Controller({ name: 'test', reconciler, clock, metrics: new Metrics(), logger: new RecordingLogger() });
-    const things = source([object('old')]);
+    const things = source([object('first'), object('old')]);
     controller.watch(things, ({ object: changed }) => [keyOf(changed)]);
-    things.emit({ type: 'added', object: object('listed'), initial: true });
-    things.emit({ type: 'deleted', object: object('new') });
     const stop = new AbortController();
     const running = controller.run(stop.signal);
+    things.emit({ type: 'added', object: object('listed'), initial: true });
+    things.emit({ type: 'deleted', object: object('new') });
     await controller.idle();
-    expect(passes).toEqual(['new', 'old', 'listed']);
+    expect(passes).toEqual(['first', 'new', 'old', 'listed']);
     stop.abort();
     await running;
     expect(things.subscribers.size).toBe(0);
+  });
+
+  it('queues nothing before it runs, and then what is there', async () => {
+    const clock = new FakeClock();
+    const passes: string[] = [];
+    const reconciler = { reconcile: (key: ObjectKey) => (passes.push(key.name), Promise.resolve({})) };
+    const controller = new Controller({ name: 'test', reconciler, clock, metrics: new Metrics(), logger: new RecordingLogger() });
+    const present = [object('old')];
+    const things = source(present);
+    const closed = source([object('closed')]);
+    controller.watch(things, ({ object: changed }) => [keyOf(changed)]);
+    controller.watch(closed, ({ object: changed }) => [keyOf(changed)])();
+    present.push(object('came'));
+    things.emit({ type: 'added', object: object('came') });
+    things.emit({ type: 'deleted', object: object('went') });
+    expect([controller.queue.depth, things.subscribers.size]).toEqual([0, 0]);
+    const stop = new AbortController();
+    const running = controller.run(stop.signal);
+    await controller.idle();
+    expect(passes).toEqual(['old', 'came']);
+    stop.abort();
+    await running;
   });
 
   it('survives a mapping that throws, and says which object it was', async () => {

@@ -60,6 +60,8 @@ export class Controller {
   readonly #meter: ControllerMeter;
   readonly #timeoutMs: number;
   readonly #graceMs: number;
+  /** What begins each watch that waits for `run`. */
+  readonly #unbegun = new Set<() => void>();
   readonly #subscriptions = new Set<() => void>();
   readonly #passes = new Set<AbortController>();
   #running = false;
@@ -85,6 +87,8 @@ export class Controller {
    * Wakes keys when objects of this cache change. Objects that are there already, or come with the first list, count as resyncs.
    * Pure mapping: `keys` is called once per change and must not block; when it throws, only that change is lost, loudly.
    * With afterMs the keys wait that long, so that many changes in a row lead to one pass.
+   * Nothing is queued before `run`, which looks at everything that is there by then: a replica that stands by for weeks must not keep the keys
+   * of all that came and went.
    * Returns how to end it, for a cache that goes away before the controller does.
    */
   watch<T extends KubeObject>(
@@ -106,10 +110,16 @@ export class Controller {
         });
       }
     };
-    const unsubscribe = source.store.subscribe(onChange);
-    this.#subscriptions.add(unsubscribe);
-    for (const object of source.store.list()) onChange({ type: 'added', object, initial: true });
+    let unsubscribe = (): void => undefined;
+    const begin = (): void => {
+      unsubscribe = source.store.subscribe(onChange);
+      this.#subscriptions.add(unsubscribe);
+      for (const object of source.store.list()) onChange({ type: 'added', object, initial: true });
+    };
+    if (this.#running) begin();
+    else this.#unbegun.add(begin);
     return () => {
+      this.#unbegun.delete(begin);
       this.#subscriptions.delete(unsubscribe);
       unsubscribe();
     };
@@ -122,6 +132,8 @@ export class Controller {
   async run(signal: AbortSignal, cancel?: AbortSignal): Promise<void> {
     if (this.#running) throw new Error(`Controller ${this.name} was started twice`);
     this.#running = true;
+    for (const begin of this.#unbegun) begin();
+    this.#unbegun.clear();
     const workers = Array.from({ length: this.workers }, () => this.#work());
     await aborted(signal, cancel);
     this.#stop();
