@@ -256,3 +256,5 @@ async function main(): Promise<number> {
 }
 
 process.exitCode = await main();
+// Where it was interrupted, users still act, and wait for a server that is gone.
+process.exit();
