@@ -70,10 +70,10 @@ e2e: setup ## Everything on a real Kubernetes: cluster, image, chart, stories, u
 	@node tools/k8s/install.mjs
 	@node e2e/run.ts
 
-bench: setup ## How fast it is, beside a bare loop, on a real control plane (BENCH=quick: a quarter of an hour; BENCH=full: half an hour)
+bench: setup ## How fast it is, beside a bare loop, on a real control plane (BENCH=quick: 25 minutes; BENCH=full: longer)
 	@node e2e/bench/bench.ts
 
-bench-frameworks: setup ## Our framework beside controller-runtime: one toy operator on both (seven minutes; BENCH=full: half an hour)
+bench-frameworks: setup ## Our framework beside controller-runtime: one toy operator on both (a quarter of an hour; BENCH=full: three times that)
 	@node e2e/bench/controller-runtime/bench.ts --write $(if $(filter full,$(BENCH)),--full)
 
 clean: ## Remove what was installed or built

@@ -1,6 +1,6 @@
 /**
  * `make bench`: measures the operator beside the least that any controller could do, prints the figures beside their bars, compares them with the last
- * committed result, and writes a new one. BENCH=quick takes a quarter of an hour, BENCH=full half an hour with the sizes of the bars, BENCH=hour an hour more;
+ * committed result, and writes a new one. BENCH=quick takes 25 minutes, BENCH=full longer with bursts of 2,000 runs, BENCH=hour an hour more;
  * ROWS=burst,scale measures only these sections, prints them, and writes nothing.
  */
 import { mkdirSync, readFileSync, existsSync, writeFileSync } from 'node:fs';

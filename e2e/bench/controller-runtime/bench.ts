@@ -1,6 +1,6 @@
 /**
  * `make bench-frameworks`: our framework beside controller-runtime, the same toy operator on both (operator.ts and main.go) against the same API
- * server, in turn, each release build in a process of its own. It takes seven minutes on a quiet machine, with --full half an hour; the first run ever
+ * server, in turn, each release build in a process of its own. It takes a quarter of an hour on a quiet machine, with --full three times that; the first run ever
  * builds the Go program, which takes minutes more. --write keeps the result, --only, --kubeconfig and --node-option serve for looking closer.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';

@@ -3,6 +3,7 @@
  * benchmark.
  */
 import { periodics, prowJobs } from '../../../crds/resources.ts';
+import type { Periodic } from '../../../crds/v1/periodic.ts';
 import type { ProwJob } from '../../../crds/v1/prowJob.ts';
 import { pods } from '../../../operator/kube/builtin.ts';
 import { isFromTheFuture } from '../../../operator/kube/errors.ts';
@@ -10,6 +11,7 @@ import type { KubeObject } from '../../../operator/kube/objects.ts';
 import type { ResourceType } from '../../../operator/kube/resource.ts';
 import { until } from '../../cluster/terminal.ts';
 import { listAll } from '../measuring/follow.ts';
+import { rarely } from '../../scenarios/manifests.ts';
 import { namespace } from '../measuring/workload.ts';
 import type { Stage } from '../stage.ts';
 import { putObjects } from './etcdWriter.ts';
@@ -29,12 +31,18 @@ export async function storeFinished(stage: Stage, from: number, to: number): Pro
 /** Schedules whose slots lie far ahead, and one run each, with its pod, of the first `running` that have no finished ones. */
 export async function storeSchedules(stage: Stage, count: number, running: number): Promise<void> {
   const nowMs = Date.now();
-  const all = Array.from({ length: count }, (_, index) => schedule(index, namespace, nowMs));
+  const all = Array.from({ length: count }, (_, index) => rare(schedule(index, namespace, nowMs)));
   const runs = all.slice(busySchedules, busySchedules + running).map((periodic) => startedRun(periodic, nowMs, undefined));
   await store(stage, periodics, all);
   await store(stage, prowJobs, runs);
   const podsOfThem = runs.map((run) => runningPod(run, nowMs));
   await store(stage, pods, podsOfThem);
+}
+
+/** An interval begins with a run at once; this one has its first in January. */
+function rare(periodic: Periodic): Periodic {
+  const { interval: _interval, ...spec } = periodic.spec;
+  return { ...periodic, spec: { ...spec, cron: rarely } };
 }
 
 async function store(stage: Stage, type: ResourceType, objects: Iterable<KubeObject>): Promise<void> {
