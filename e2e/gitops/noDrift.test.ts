@@ -98,16 +98,14 @@ describe.each(ways)(`on ${targetName()}, by $way`, { timeout: 60_000 }, ({ appli
   const versions = (): Promise<readonly (string | undefined)[]> =>
     Promise.all(manifests.map(async (object) => (await cluster.read(object)).metadata.resourceVersion));
 
-  /** What `look` sees while nothing is written: a tool reads an object more than once, and a status that changes between two reads looks like drift. */
-  async function undisturbed<T>(look: () => Promise<T>): Promise<T> {
+  /** The diff while nothing is written: a tool reads an object more than once, and a status that changes between two reads looks like drift. */
+  async function calmDiff(): Promise<string> {
     for (;;) {
       const before = await versions();
-      const seen = await look();
+      const seen = await diff(cluster);
       if (isDeepStrictEqual(await versions(), before)) return seen;
     }
   }
-
-  const calmDiff = (): Promise<string> => undisturbed(() => diff(cluster));
 
   /** Every object has been looked at, every schedule that starts at once has had a run, all runs have ended, and their schedules know it. */
   async function reconciled(): Promise<void> {
